@@ -1,2 +1,8 @@
-//! x
+//! The tool that builds, packages and verifies V8: `cargo xtask --help`.
+
+mod env;
+mod error;
+mod paths;
+mod process;
+
 fn main() {}

@@ -1,0 +1,57 @@
+//! Where everything lies: in the repository, and in the user's cache folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::env;
+use crate::error::{Error, IoContext as _, Result};
+
+/// The repository this tool was built from.
+pub fn repository() -> PathBuf {
+    // The manifest lies in <repository>/xtask.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies inside the repository").to_path_buf()
+}
+
+/// The user's cache folder and what lies where in it.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// `LIBV8_CACHE_DIR`, or `libv8` in the user's own cache folder. Writes nothing.
+    pub fn locate() -> Result<Cache> {
+        let root = match (env::cache_dir(), env::user_cache_dir()) {
+            (Some(own), _) => std::path::absolute(&own).or_io("make absolute", &own)?,
+            (None, Some(user)) => user.join("libv8"),
+            (None, None) => {
+                return Err(Error::usage("there is no home folder to keep a cache in").help("set LIBV8_CACHE_DIR to a folder"));
+            }
+        };
+        Ok(Cache { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Verified downloads, one folder for each SHA-256.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join("downloads")
+    }
+
+    /// Unpacked toolchains, one folder for each set of pins.
+    pub fn toolchains(&self) -> PathBuf {
+        self.root.join("toolchain")
+    }
+
+    /// V8's trees: pristine ones, and patched ones with their build folders.
+    pub fn sources(&self) -> PathBuf {
+        self.root.join("source")
+    }
+
+    /// sccache's local folder.
+    pub fn sccache(&self) -> PathBuf {
+        self.root.join("sccache")
+    }
+}
