@@ -59,3 +59,8 @@ pub fn cargo() -> OsString {
 pub fn is_ci() -> bool {
     get("CI").is_some()
 }
+
+/// `LIBV8_PCH`: set by the tool itself for the compilers it starts, never by a user.
+pub fn pch() -> Option<PathBuf> {
+    get("LIBV8_PCH").map(PathBuf::from)
+}

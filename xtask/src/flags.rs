@@ -1,0 +1,264 @@
+//! The whole command line: one struct for each subcommand, and nothing about how any of them works.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+#[command(after_help = "Exit status: 0 done; 1 the work failed; 2 the input is wrong; 75 stopped before the end, run again.")]
+pub struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands; each has a struct here and a file of its name.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch, patch, configure, compile, package, verify and run V8
+    BuildV8(BuildV8),
+    /// Show what build-v8 would do: the same value as its --dry-run
+    Plan(Plan),
+    /// Say what is there, what is missing, and what would be fetched
+    Doctor(Doctor),
+    /// Fetch and unpack the toolchain alone
+    Toolchain(Toolchain),
+    /// Fetch and patch V8's tree alone
+    Source(Source),
+    /// Pack an archive from a finished build
+    Package(Package),
+    /// Re-open an archive and list all its faults
+    Verify(Verify),
+    /// Link programs with an archive and run JavaScript with them
+    Smoke(Smoke),
+    /// List targets and variants, with what each can do today
+    Targets(Targets),
+    /// Remove what the tool keeps in the cache folder
+    Clean(Clean),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// What to build: shared by every command that makes a plan.
+#[derive(Debug, Clone, Args)]
+pub struct What {
+    /// Rust target triple; may be given several times [default: this machine's]
+    #[arg(long = "target", value_name = "TRIPLE")]
+    pub targets: Vec<String>,
+    /// A variant of targets.toml
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub variant: String,
+    /// Where V8's tree comes from
+    #[arg(long, value_enum)]
+    pub source: Option<SourceKind>,
+    /// Folder of archives
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Format of the archive
+    #[arg(long, value_enum, default_value_t = Format::TarZst)]
+    pub archive_format: Format,
+    /// A clang of your own: a folder with bin/clang++, bin/ld.lld and bin/llvm-ar [env: LIBV8_CLANG]
+    #[arg(long, value_name = "DIR")]
+    pub clang: Option<PathBuf>,
+}
+
+/// Where a V8 tree comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceKind {
+    /// The `v8` package of cargo's registry
+    Crate,
+}
+
+/// Formats of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Smallest; the default
+    #[value(name = "tar.zst")]
+    TarZst,
+    /// For systems without zstd
+    #[value(name = "tar.gz")]
+    TarGz,
+    /// For Windows' own tools
+    #[value(name = "zip")]
+    Zip,
+}
+
+/// `build-v8`
+#[derive(Debug, Args)]
+pub struct BuildV8 {
+    /// What to build
+    #[command(flatten)]
+    pub what: What,
+    /// Processes to run at once [default: the number of processors]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroU32>,
+    /// Stop cleanly after this time, with exit status 75; the same command goes on: 5h30m, 90m, 45s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub deadline: Option<std::time::Duration>,
+    /// Compile each file as it stands, without precompiled headers
+    #[arg(long)]
+    pub no_pch: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What to plan
+    #[command(flatten)]
+    pub what: What,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    pub format: Print,
+    /// Say which layer set each GN argument, and why
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Print {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What would be built
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// `toolchain`
+#[derive(Debug, Args)]
+pub struct Toolchain {
+    /// What would be built
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// `source`
+#[derive(Debug, Args)]
+pub struct Source {
+    /// What would be built
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// `package`
+#[derive(Debug, Args)]
+pub struct Package {
+    /// What was built
+    #[command(flatten)]
+    pub what: What,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The archive
+    pub file: PathBuf,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    pub format: Print,
+}
+
+/// `smoke`
+#[derive(Debug, Args)]
+pub struct Smoke {
+    /// The archive
+    pub file: PathBuf,
+    /// A clang of your own, as for build-v8 [env: LIBV8_CLANG]
+    #[arg(long, value_name = "DIR")]
+    pub clang: Option<PathBuf>,
+}
+
+/// `targets`
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    pub format: Print,
+}
+
+/// `clean`
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Also what would have to be fetched again: downloads and the toolchain
+    #[arg(long)]
+    pub downloads: bool,
+    /// Also compiled objects: the next build starts from nothing
+    #[arg(long)]
+    pub objects: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `5h30m`, `90m`, `45s`; a number alone is refused, because nobody agrees on its unit.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let mut total_s = 0u64;
+    let mut number = String::new();
+    for c in text.chars() {
+        let unit_s = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(format!("{text:?} is no time: write 5h30m, 90m or 45s")),
+        };
+        let count: u64 = number.parse().map_err(|_| format!("{text:?} has a unit without a number"))?;
+        total_s = count.checked_mul(unit_s).and_then(|s| total_s.checked_add(s)).ok_or("too long a time")?;
+        number.clear();
+    }
+    if !number.is_empty() || total_s == 0 {
+        return Err(format!("{text:?} is no time: write 5h30m, 90m or 45s"));
+    }
+    Ok(std::time::Duration::from_secs(total_s))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(parse_duration(text).ok().map(|time| time.as_secs()), expected, "{text}");
+        };
+        check("5h30m", Some(19_800));
+        check("90m", Some(5_400));
+        check("45s", Some(45));
+        check("90", None);
+        check("m", None);
+        check("0s", None);
+        check("1d", None);
+        check("-5m", None);
+        check("99999999999999999999h", None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Reads `targets.toml`: every decision about targets, variants, sources and tools that is made by hand.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, IoContext as _, Kind, Result};
+use crate::source::CratePin;
+use crate::toolchain::Tools;
+
+/// The whole file; its head documents every key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    pub v8: V8,
+    pub sources: Sources,
+    pub variants: BTreeMap<String, Variant>,
+    pub targets: BTreeMap<String, Target>,
+    pub tools: Tools,
+}
+
+/// `[v8]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct V8 {
+    pub version: String,
+    pub source: String,
+}
+
+/// `[sources]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    #[serde(rename = "crate")]
+    pub registry: RegistrySource,
+}
+
+/// `[sources.crate]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrySource {
+    pub package: String,
+    pub version: String,
+    pub sha256: String,
+    pub icu_data: CratePin,
+}
+
+/// `[variants.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    pub summary: String,
+    pub layers: Vec<String>,
+    pub features: Vec<String>,
+}
+
+/// `[targets.TRIPLE]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    pub state: State,
+    #[serde(default)]
+    pub reason: Option<String>,
+    pub layers: Vec<String>,
+    pub libc: Libc,
+    pub system_libraries: Vec<String>,
+    pub frameworks: Vec<String>,
+    pub library: String,
+    pub clang_target: String,
+    pub sysroot: String,
+    pub zig_target: String,
+}
+
+/// How far a target has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Built and linked, and JavaScript ran.
+    Run,
+    /// The plan is whole; building is refused with the row's reason.
+    Planned,
+}
+
+/// The C library a target's archive needs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Libc {
+    pub family: String,
+    pub floor: String,
+}
+
+impl Matrix {
+    /// Reads and checks `targets.toml` of the repository.
+    pub fn load(repository: &Path) -> Result<Matrix> {
+        let path = repository.join("targets.toml");
+        let text = std::fs::read_to_string(&path).or_io("read", &path)?;
+        Matrix::parse(&text).map_err(|error| error.help(format!("see the head of {}", path.display())))
+    }
+
+    /// Parses and checks; all faults that are not of syntax are reported together.
+    pub fn parse(text: &str) -> Result<Matrix> {
+        let matrix: Matrix =
+            toml::from_str(text).map_err(|error| Error::usage(format!("targets.toml: {}", error.to_string().trim_end())))?;
+        let mut faults = Vec::new();
+        for (triple, target) in &matrix.targets {
+            match (target.state, &target.reason) {
+                (State::Planned, None) => faults.push(format!("{triple} is planned only, and says no reason")),
+                (State::Run, Some(_)) => faults.push(format!("{triple} runs, and still has a reason why not")),
+                _ => {}
+            }
+        }
+        if matrix.v8.version.split('.').filter(|part| part.parse::<u32>().is_ok()).count() != 4 {
+            faults.push(format!("v8.version is {:?}, not four numbers", matrix.v8.version));
+        }
+        if faults.is_empty() { Ok(matrix) } else { Err(Error::all(Kind::Usage, "targets.toml", &faults)) }
+    }
+
+    /// The row of a triple; an unknown one names those there are.
+    pub fn target(&self, triple: &str) -> Result<&Target> {
+        self.targets.get(triple).ok_or_else(|| unknown("target", triple, self.targets.keys()))
+    }
+
+    /// The row of a variant; an unknown one names those there are.
+    pub fn variant(&self, name: &str) -> Result<&Variant> {
+        self.variants.get(name).ok_or_else(|| unknown("variant", name, self.variants.keys()))
+    }
+}
+
+fn unknown<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    Error::usage(format!("unknown {what} {given:?}; there are: {}", known.join(", ")))
+        .help("cargo xtask targets   lists all of them, with what each can do today")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths;
+
+    fn text() -> String {
+        std::fs::read_to_string(paths::repository().join("targets.toml")).unwrap()
+    }
+
+    #[test]
+    fn the_matrix_is_the_missions() {
+        let matrix = Matrix::parse(&text()).unwrap();
+        assert_eq!(matrix.targets.len(), 8);
+        for family in ["glibc", "musl", "msvc", "libSystem"] {
+            let of_family: Vec<_> = matrix.targets.iter().filter(|(_, target)| target.libc.family == family).collect();
+            assert_eq!(of_family.len(), 2, "{family}");
+            for cpu in ["x86_64", "aarch64"] {
+                assert!(of_family.iter().any(|(triple, _)| triple.starts_with(cpu)), "{family} {cpu}");
+            }
+        }
+        assert!(matrix.variants.contains_key("release") && matrix.variants.contains_key("lite"));
+    }
+
+    #[test]
+    fn faults_are_refused() {
+        let check = |from: &str, to: &str, expected: &str| {
+            let changed = text().replacen(from, to, 1);
+            assert_ne!(changed, text(), "{from} is not in targets.toml");
+            let error = Matrix::parse(&changed).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check("[v8]\n", "[v8]\ncolour = 1\n", "unknown field `colour`");
+        check("source = \"crate\"\n", "", "missing field `source`");
+        check("[v8]\n", "[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
+        check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
+        check("state = \"run\"", "state = \"planned\"", "is planned only, and says no reason");
+        check("state = \"run\"", "state = \"works\"", "unknown variant `works`");
+    }
+}

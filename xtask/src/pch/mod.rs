@@ -1,0 +1,84 @@
+//! Precompiled headers, one for each GN target, that change nothing but the time a build takes.
+//!
+//! Most of what a V8 build costs is clang reading the same headers 1,500 times. sccache runs the compiler twice:
+//! once to preprocess (the cache key comes from that text), once to compile. The `clang++` of our toolchain hands
+//! each compile to this module when `LIBV8_PCH` is set; it adds `-include-pch` to the second kind of run only.
+//! So keys are those of a plain build, and a cache filled with headers serves builds without, and the other way round.
+//! A compile that fails with a header is done again without and counted. Objects are equal, bit for bit:
+//! `cargo xtask bench --objects-identical` compares them all.
+
+mod choose;
+pub mod shim;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The sources of one GN target, as ninja compiles them; the folder of its objects is its name.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Sources, relative to ninja's folder; generated ones need not exist yet.
+    pub sources: Vec<String>,
+    /// `-I` folders in the order of the command line, relative to ninja's folder.
+    pub include_dirs: Vec<String>,
+}
+
+/// All groups of a build, by the folder of their objects (`obj/v8/v8_base_without_compiler`).
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups(pub BTreeMap<String, Group>);
+
+/// One line of ninja's compilation database.
+#[derive(Deserialize)]
+pub struct Compilation {
+    /// The command as a shell would take it.
+    pub command: String,
+    /// The source, relative to ninja's folder.
+    pub file: String,
+    /// The object, relative to ninja's folder.
+    pub output: String,
+}
+
+impl Groups {
+    /// Sorts the compilations of `ninja -t compdb` by the folder of their objects; only C++ is precompiled.
+    pub fn from_compilations(compilations: &[Compilation]) -> Groups {
+        let mut groups = Groups::default();
+        for compilation in compilations {
+            let is_cpp = compilation.file.ends_with(".cc") || compilation.file.ends_with(".cpp");
+            let (Some((folder, _)), true) = (compilation.output.rsplit_once('/'), is_cpp) else { continue };
+            let group = groups.0.entry(folder.to_owned()).or_default();
+            group.sources.push(compilation.file.clone());
+            if group.include_dirs.is_empty() {
+                let words = compilation.command.split_whitespace();
+                group.include_dirs = words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned).collect();
+            }
+        }
+        for group in groups.0.values_mut() {
+            group.sources.sort();
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compilations_are_grouped_by_gn_target() {
+        let one = |command: &str, file: &str, output: &str| Compilation {
+            command: command.into(),
+            file: file.into(),
+            output: output.into(),
+        };
+        let groups = Groups::from_compilations(&[
+            one("clang++ -I../.. -Igen -DX -c b.cc", "b.cc", "obj/v8/base/b.o"),
+            one("clang++ -I../.. -Igen -DX -c a.cc", "a.cc", "obj/v8/base/a.o"),
+            one("clang -c x.S", "x.S", "obj/v8/base/x.o"),
+            one("clang++ -I. -c c.cc", "c.cc", "obj/icu/c.o"),
+        ]);
+        let base = &groups.0["obj/v8/base"];
+        assert_eq!(base.sources, ["a.cc", "b.cc"]);
+        assert_eq!(base.include_dirs, ["../..", "gen"]);
+        assert_eq!(groups.0.len(), 2);
+    }
+}
