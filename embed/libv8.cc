@@ -5,36 +5,23 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "call.h"
 #include "engine.h"
-#include "format.h"
 #include "limits.h"
 #include "v8.h"
-
-struct libv8_isolate {
-  v8::Isolate* isolate = nullptr;
-  v8::Global<v8::Context> context;
-  std::unique_ptr<libv8::HeapGuard> heap;
-  std::shared_ptr<libv8::CallState> state;
-  size_t heap_limit_bytes = 0;
-  size_t stack_limit_bytes = 0;
-};
-
-struct libv8_result {
-  libv8_status status = LIBV8_OK;
-  std::string text;
-  std::string stack;
-};
 
 struct libv8_terminator {
   std::shared_ptr<libv8::CallState> state;
 };
 
 namespace {
+
+using libv8::Call;
+using libv8::Enter;
 
 // V8 starts in less, but a heap this small has no room for a program either.
 constexpr size_t kLeastHeapBytes = size_t{4} << 20;
@@ -44,169 +31,6 @@ constexpr uint32_t kMostArguments = 65'000;
 
 std::string_view View(const char* data, size_t size_bytes) {
   return data == nullptr ? std::string_view() : std::string_view(data, size_bytes);
-}
-
-// One call from C, inside all of V8's scopes; fills the result.
-class Call {
- public:
-  Call(libv8_isolate& owner, v8::Local<v8::Context> context, v8::TryCatch& try_catch,
-       libv8_result& result)
-      : owner_(owner),
-        isolate_(owner.isolate),
-        context_(context),
-        try_catch_(try_catch),
-        result_(result) {}
-
-  v8::Isolate* isolate() const { return isolate_; }
-  v8::Local<v8::Context> context() const { return context_; }
-
-  // Whether JavaScript is to stop: asked between steps, since a termination unwinds one.
-  bool Stopped() const { return owner_.state->requested() || owner_.heap->reached(); }
-
-  void Fail(libv8_status status, std::string text) {
-    result_.status = status;
-    result_.text = std::move(text);
-  }
-
-  // The text as a JavaScript string. Nothing, with the result set, if it is too long.
-  bool NewString(std::string_view text, const char* what, v8::Local<v8::String>* string) {
-    // V8 compares bytes with its limit in UTF-16 units, before it decodes them.
-    if (text.size() > v8::String::kMaxLength) {
-      Fail(LIBV8_INVALID, std::string(what) + " has " + std::to_string(text.size()) +
-                              " bytes, a V8 string holds at most " +
-                              std::to_string(v8::String::kMaxLength));
-      return false;
-    }
-    return v8::String::NewFromUtf8(isolate_, text.data(), v8::NewStringType::kNormal,
-                                   static_cast<int>(text.size()))
-        .ToLocal(string);
-  }
-
-  // An exception that is the caller's mistake, not the script's.
-  void Blame(const char* what) {
-    Fail(LIBV8_INVALID, what + std::move(result_.text));
-    result_.stack.clear();
-  }
-
-  // Sets the result to what the try-catch holds, if JavaScript threw.
-  void Threw() {
-    if (Stopped()) return;
-    if (!try_catch_.HasCaught() || try_catch_.HasTerminated()) {
-      Fail(LIBV8_INVALID, "V8 gave neither a value nor an exception");
-      return;
-    }
-    // Reset before JavaScript runs again, so that Describe starts from a clean V8.
-    v8::Local<v8::Value> exception = try_catch_.Exception();
-    v8::Local<v8::Message> message = try_catch_.Message();
-    try_catch_.Reset();
-    Describe(exception, message);
-  }
-
-  void Describe(v8::Local<v8::Value> exception, v8::Local<v8::Message> message) {
-    libv8::ExceptionText described = libv8::DescribeException(context_, exception, message,
-                                                              [this] { return Stopped(); });
-    result_.stack = std::move(described.stack);
-    Fail(LIBV8_EXCEPTION, std::move(described.text));
-  }
-
-  // Microtasks until none is left, and what V8 itself has to do on this thread. While
-  // the promise is pending, also waits for V8's background work, such as an
-  // asynchronous WebAssembly compilation: nothing else could ever settle it.
-  void RunMicrotasks(v8::Local<v8::Promise> awaited = {}) {
-    while (!Stopped()) {
-      isolate_->PerformMicrotaskCheckpoint();
-      if (Stopped()) return;
-      const bool wait = !awaited.IsEmpty() && awaited->State() == v8::Promise::kPending &&
-                        isolate_->HasPendingBackgroundTasks();
-      if (!libv8::RunForegroundTask(isolate_, wait)) return;
-    }
-  }
-
-  // The end of every evaluation: microtasks, then the value or the promise's outcome.
-  void Settle(v8::MaybeLocal<v8::Value> completion, libv8_format format) {
-    v8::Local<v8::Value> value;
-    if (!completion.ToLocal(&value)) {
-      Threw();
-      RunMicrotasks();
-      return;
-    }
-    if (value->IsPromise()) {
-      v8::Local<v8::Promise> promise = value.As<v8::Promise>();
-      RunMicrotasks(promise);
-      if (Stopped()) return;
-      switch (promise->State()) {
-        case v8::Promise::kPending:
-          return Fail(LIBV8_INVALID, "the promise is still pending");
-        case v8::Promise::kRejected:
-          return Describe(promise->Result(),
-                          v8::Exception::CreateMessage(isolate_, promise->Result()));
-        case v8::Promise::kFulfilled:
-          value = promise->Result();
-      }
-    } else {
-      RunMicrotasks();
-      if (Stopped()) return;
-    }
-    std::optional<std::string> text = libv8::Format(context_, value, format);
-    if (!text) return Threw();
-    result_.text = *std::move(text);
-    // A toString or toJSON may have queued more.
-    RunMicrotasks();
-  }
-
- private:
-  libv8_isolate& owner_;
-  v8::Isolate* const isolate_;
-  const v8::Local<v8::Context> context_;
-  v8::TryCatch& try_catch_;
-  libv8_result& result_;
-};
-
-// Enters V8, runs `body(Call&)`, and decides how the call ended.
-template <typename Body>
-libv8_result* Enter(libv8_isolate* owner, Body body) {
-  auto result = std::make_unique<libv8_result>();
-  auto fail = [&result](libv8_status status, std::string text) {
-    *result = {.status = status, .text = std::move(text), .stack = {}};
-    return result.release();
-  };
-  if (owner == nullptr) return fail(LIBV8_INVALID, "the isolate is NULL");
-  v8::Isolate* isolate = owner->isolate;
-
-  v8::Locker locker(isolate);
-  v8::Isolate::Scope isolate_scope(isolate);
-  if (!libv8::SetStackLimit(isolate, owner->stack_limit_bytes)) {
-    return fail(LIBV8_EXCEPTION,
-                "RangeError: the thread has too little stack left to enter V8; "
-                "give it at least 128 KiB");
-  }
-  const std::string limit_text =
-      "the heap limit of " + std::to_string(owner->heap_limit_bytes) + " bytes was reached";
-  if (!owner->heap->Admit()) {
-    return fail(LIBV8_OUT_OF_MEMORY,
-                limit_text + ", and more than twice as much is still alive: free the isolate");
-  }
-
-  bool terminated = false;
-  owner->state->Begin();
-  {
-    v8::HandleScope handle_scope(isolate);
-    v8::Local<v8::Context> context = owner->context.Get(isolate);
-    v8::Context::Scope context_scope(context);
-    v8::TryCatch try_catch(isolate);
-    Call call(*owner, context, try_catch, *result);
-    body(call);
-    terminated = owner->state->End();
-    // Nobody terminates any more: what is still pending must not hit the next call.
-    if (terminated || owner->heap->reached()) isolate->CancelTerminateExecution();
-  }
-  if (owner->heap->reached()) {
-    owner->heap->Recover();
-    return fail(LIBV8_OUT_OF_MEMORY, limit_text);
-  }
-  // Also if JavaScript was done by then: whoever was told 1 by terminate relies on it.
-  if (terminated) return fail(LIBV8_TERMINATED, "the call was terminated");
-  return result.release();
 }
 
 bool IsFormat(libv8_format format) {

@@ -130,6 +130,8 @@ void HeapGuard::Recover() {
   // what is alive, so an isolate that keeps too much gets a little room to let go.
   isolate_->RemoveNearHeapLimitCallback(OnNearLimit, initial_bytes_);
   isolate_->AddNearHeapLimitCallback(OnNearLimit, this);
+  // The collection itself may have met the limit once more.
+  isolate_->CancelTerminateExecution();
   reached_ = false;
   v8::HeapStatistics statistics;
   isolate_->GetHeapStatistics(&statistics);
