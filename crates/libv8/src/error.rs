@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why there is no value.
 ///
-/// The isolate stays usable after each of them.
+/// The isolate stays usable after each of them, [`Error::OutOfMemory`] with one exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,10 +18,11 @@ pub enum Error {
     },
     /// [`TerminateHandle::terminate`](crate::TerminateHandle::terminate) ended the call.
     Terminated,
-    /// The heap limit was reached.
+    /// The heap limit was reached. If more than twice the limit is still referenced, by globals for one, every
+    /// further call ends so at once: dropping the isolate is all that helps.
     OutOfMemory,
     /// The call itself was wrong, as the text says: no function of that name, arguments that are no JSON array,
-    /// a promise that is still pending, options no isolate can have.
+    /// a promise that is still pending, limits no isolate can have.
     Invalid(String),
 }
 

@@ -92,7 +92,8 @@ impl Isolate {
     }
 
     /// [`eval`](Isolate::eval), with the value written out for people: strings quoted, BigInts with their `n`,
-    /// arrays and plain objects with their contents. The form may change with the archive: do not parse it.
+    /// arrays and objects with their contents, what is large or deep cut short. It runs none of the value's own
+    /// code. The form may change with the archive: do not parse it.
     ///
     /// ```
     /// # let mut isolate = libv8::Isolate::new()?;
@@ -109,7 +110,7 @@ impl Isolate {
     /// Calls a global function and gives its value as JSON text, as [`eval_json`](Isolate::eval_json) does.
     ///
     /// `function` may be a dotted path; `this` is then what stands before the last dot. `arguments_json` is a JSON
-    /// array, or empty for no argument.
+    /// array of at most 65,000 elements, or empty for no argument.
     ///
     /// ```
     /// # let mut isolate = libv8::Isolate::new()?;
@@ -137,10 +138,10 @@ impl Isolate {
     }
 
     /// Runs microtasks until none is left. [`eval`](Isolate::eval) and [`call`](Isolate::call) have done so
-    /// before they return; there are new ones only after [`Error::Terminated`] or [`Error::OutOfMemory`].
+    /// before they return; some may be left only after [`Error::Terminated`] or [`Error::OutOfMemory`].
     ///
     /// # Errors
-    /// As [`eval`](Isolate::eval).
+    /// These two again.
     pub fn run_microtasks(&mut self) -> Result<(), Error> {
         // SAFETY: `raw` is live and `&mut self` keeps every other thread out; the result is owned here alone.
         let outcome = unsafe { Outcome::own(ffi::libv8_run_microtasks(self.raw.as_ptr())) };
@@ -202,8 +203,7 @@ impl fmt::Debug for Isolate {
     }
 }
 
-/// Bytes of an isolate's JavaScript heap. What lies outside it, the contents of an `ArrayBuffer` for one, does not
-/// count.
+/// Bytes of an isolate's JavaScript heap, without the contents of `ArrayBuffer`s and WebAssembly memories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeapUsage {
     /// Bytes in use.
@@ -228,16 +228,16 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Bytes the JavaScript heap may have; at least 4 MiB. 0, and without this: V8's default, which depends on the
-    /// machine's memory.
+    /// Bytes the JavaScript heap may have, at least 4 MiB; the contents of `ArrayBuffer`s and WebAssembly memories
+    /// are not of it. 0, and without this: V8's default, which depends on the machine's memory.
     pub fn heap_limit_bytes(mut self, bytes: usize) -> Builder {
         self.heap_limit_bytes = bytes;
         self
     }
 
-    /// Bytes of native stack that JavaScript may use, counted from the frame of each call; more is a `RangeError`.
-    /// It must be well below what the thread has. 0, and without this: V8's default, about 1 MB, less where the
-    /// thread's own stack is smaller.
+    /// Bytes of native stack that JavaScript may use, counted from the frame of each call, at least 32 KiB; more is a
+    /// `RangeError`. It is never more than the thread's own stack less 64 KiB. 0, and without this: V8's default,
+    /// 984 KiB or what [`set_flags`](crate::set_flags) said with `--stack-size`.
     pub fn stack_limit_bytes(mut self, bytes: usize) -> Builder {
         self.stack_limit_bytes = bytes;
         self
@@ -246,8 +246,8 @@ impl Builder {
     /// Makes the isolate. The first one of a process also starts V8, which is never stopped.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the limits are impossible, memory is short, or the linked library has another version
-    /// of the C interface than this crate was written for.
+    /// [`Error::Invalid`] if the limits are impossible, the thread has too little stack left (128 KiB in all is
+    /// enough), or the linked library has another version of the C interface than this crate was written for.
     pub fn build(self) -> Result<Isolate, Error> {
         // SAFETY: it takes nothing and returns a constant.
         let interface = unsafe { ffi::libv8_interface_version() };
@@ -268,7 +268,7 @@ impl Builder {
             Some(raw) => Ok(Isolate { raw }),
             None => Err(Error::Invalid(format!(
                 "no isolate with a heap limit of {} bytes and a stack limit of {} bytes (0: V8's default): \
-                 a heap needs 4 MiB to start in, or memory is short",
+                 a heap needs 4 MiB and a stack limit 32 KiB, or this thread has too little stack left",
                 self.heap_limit_bytes, self.stack_limit_bytes
             ))),
         }

@@ -85,7 +85,8 @@ pub fn has_feature(feature: Feature) -> bool {
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] if there was an isolate already, or V8 does not know one of the flags: it has taken none then.
+/// [`Error::Invalid`] if there was an isolate already: none is taken then. Also if V8 does not know one of the flags or
+/// its value: it may have taken the others, since it cannot check without setting.
 pub fn set_flags(flags: &str) -> Result<(), Error> {
     // SAFETY: pointer and length are of a str that lives through the call.
     let taken = unsafe { ffi::libv8_set_flags(flags.as_ptr().cast(), flags.len()) };

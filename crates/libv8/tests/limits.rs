@@ -128,8 +128,8 @@ fn out_of_memory_is_an_error_and_the_isolate_goes_on() {
 
 #[test]
 fn impossible_limits_are_refused() {
-    for bytes in [1, 1 << 20] {
-        let error = Isolate::builder().heap_limit_bytes(bytes).build();
+    let limits = |heap, stack| Isolate::builder().heap_limit_bytes(heap).stack_limit_bytes(stack).build();
+    for (bytes, error) in [(1, limits(1, 0)), (1 << 20, limits(1 << 20, 0)), (1000, limits(0, 1000))] {
         assert!(
             matches!(&error, Err(Error::Invalid(what)) if what.contains(&bytes.to_string())),
             "{error:?}"
