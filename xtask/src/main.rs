@@ -2,6 +2,7 @@
 
 mod env;
 mod error;
+mod licences;
 mod paths;
 mod pch;
 mod process;
