@@ -2,6 +2,8 @@
 
 mod env;
 mod error;
+mod ninja;
+mod signals;
 mod licences;
 mod paths;
 mod pch;

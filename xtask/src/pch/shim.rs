@@ -29,13 +29,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     if let Some(compile) = Compile::parse(rest)
         && let Some(header) = compile.precompiled(program)
     {
-        let out = process::command(program)
-            .args(rest)
-            .arg("-include-pch")
-            .arg(&header)
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .output();
+        let out = process::command(program).args(compile.arguments(&header)).stdout(Stdio::inherit()).output();
         if let Ok(out) = out
             && out.status.success()
         {
@@ -56,46 +50,62 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 }
 
 /// A C++ compile of one file into one object, taken from its command line.
+#[derive(Debug, Default)]
 struct Compile {
     source: String,
     object: String,
+    /// Where the list of the headers it reads goes; empty if none is wanted.
+    dependencies: String,
     /// Everything that a precompiled header must share with the compile: all but input, output and dependency files.
     flags: Vec<OsString>,
 }
 
 impl Compile {
-    /// Nothing for anything but `-c` with one object: linking, preprocessing, probing the version.
+    /// Nothing for anything but `-c` of one C++ file into one object: linking, preprocessing, probing the version.
     fn parse(arguments: &[OsString]) -> Option<Compile> {
-        let (mut object, mut source) = (None, None);
-        let mut flags = Vec::new();
+        let mut compile = Compile::default();
+        let mut compiles = false;
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
-            match word.to_str() {
-                Some("-E" | "-S" | "-M" | "-MM" | "-emit-llvm") => return None,
-                // The input follows, for GN's rules as for sccache's own command line.
-                Some("-c") => source = Some(words.next()?.to_str()?.to_owned()),
-                Some("-o") => object = Some(words.next()?.to_str()?.to_owned()),
-                Some("-MF" | "-MT" | "-MQ") => {
-                    words.next()?;
-                }
-                Some("-MD" | "-MMD") => {}
+            let text = word.to_str()?;
+            match text {
+                "-E" | "-S" | "-M" | "-MM" | "-emit-llvm" => return None,
+                "-c" => compiles = true,
+                "-o" => compile.object = words.next()?.to_str()?.to_owned(),
+                "-MF" => compile.dependencies = words.next()?.to_str()?.to_owned(),
+                "-MT" | "-MQ" => drop(words.next()?),
+                "-MD" | "-MMD" => {}
                 // sccache names the language of a source it has looked at; the header has its own.
-                Some("-x") => {
-                    if words.next()?.to_str()? != "c++" {
-                        return None;
-                    }
-                }
+                "-x" if words.next()?.to_str()? == "c++" => {}
+                "-x" => return None,
                 // A module's name would make the header belong to that module.
-                Some(text) if text.starts_with("-fmodule-name=") => {}
-                _ => flags.push(word.clone()),
+                _ if text.starts_with("-fmodule-name=") => {}
+                _ if !text.starts_with('-') && (text.ends_with(".cc") || text.ends_with(".cpp")) => {
+                    compile.source = text.to_owned();
+                }
+                _ => compile.flags.push(word.clone()),
             }
         }
-        Some(Compile { source: source?, object: object?, flags })
+        let is_whole = compiles && !compile.source.is_empty() && !compile.object.is_empty();
+        is_whole.then_some(compile)
+    }
+
+    /// The command line with a precompiled header.
+    ///
+    /// sccache has asked its preprocessing run for the list of headers, and that one is exact; a compile with a
+    /// precompiled header knows only the latter's name, so it must not write the list again.
+    fn arguments(&self, header: &str) -> Vec<OsString> {
+        let mut arguments = self.flags.clone();
+        arguments.extend(["-include-pch", header, "-c", &self.source, "-o", &self.object].map(OsString::from));
+        arguments
     }
 
     /// The precompiled header for this compile, built now if it is the first of its group to need it.
     fn precompiled(&self, compiler: &OsString) -> Option<String> {
         let directory = std::env::current_dir().ok()?;
+        if !self.dependencies.is_empty() && !Path::new(&self.dependencies).is_file() {
+            return None;
+        }
         let relative = Path::new(&self.object).strip_prefix(&directory).unwrap_or(Path::new(&self.object));
         let group = relative.parent()?.to_str()?.replace('\\', "/");
         let mut digest = Sha256::new();
@@ -251,4 +261,39 @@ fn note_fallback(object: &str) {
 pub fn is_wanted(first_argument: Option<&OsString>) -> bool {
     let compiler = first_argument.map(Path::new).and_then(Path::file_stem);
     env::pch().is_some() && compiler.is_some_and(|name| name == "zig" || name == "clang" || name == "clang++")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Compile> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Compile::parse(&words)
+    }
+
+    #[test]
+    fn compiles_are_told_from_everything_else() {
+        // As ninja writes it, and as sccache does.
+        for line in [
+            "clang -MMD -MF a.o.d -DX -fmodule-name=//v8:a -c ../a.cc -o obj/v8/a/a.o",
+            "clang -x c++ -c -o obj/v8/a/a.o -MMD -MF a.o.d -MT a.o -DX -fmodule-name=//v8:a ../a.cc",
+        ] {
+            let compile = parse(line).unwrap();
+            assert_eq!((compile.source.as_str(), compile.object.as_str()), ("../a.cc", "obj/v8/a/a.o"));
+            assert_eq!(compile.dependencies, "a.o.d");
+            assert_eq!(compile.flags, ["clang", "-DX"]);
+            let with = compile.arguments("pch/x.pch");
+            assert_eq!(with, ["clang", "-DX", "-include-pch", "pch/x.pch", "-c", "../a.cc", "-o", "obj/v8/a/a.o"]);
+        }
+        for line in [
+            "clang -E -x c++ a.cc -o a.i",
+            "clang --version",
+            "clang a.o b.o -o a",
+            "clang -c a.S -o obj/a.o",
+            "clang -x c -c a.cc -o obj/a.o",
+        ] {
+            assert!(parse(line).is_none(), "{line}");
+        }
+    }
 }
