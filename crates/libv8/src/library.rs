@@ -76,7 +76,7 @@ pub fn has_feature(feature: Feature) -> bool {
 
 /// Sets V8's command-line flags for the process, before its first isolate.
 ///
-/// ```
+/// ```standalone_crate
 /// libv8::set_flags("--stack-size=500 --use-strict")?;
 /// let mut isolate = libv8::Isolate::new()?;
 /// assert!(isolate.eval("undeclared = 1").is_err());

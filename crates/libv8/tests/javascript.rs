@@ -24,7 +24,6 @@ fn the_language() {
         ("'a\\u{1F600}b'.length", "4"),
         ("'日本'.normalize().length", "2"),
         ("/^(?<y>\\d{4})-(?<m>\\d\\d)$/.exec('2026-11').groups.m", "11"),
-        ("/[\\p{L}--[a-z]]/v.test('a') + ',' + /[\\p{L}--[a-z]]/v.test('é')", "false,true"),
         ("JSON.stringify({ a: [1, 'x', null] })", r#"{"a":[1,"x",null]}"#),
         ("function* g() { yield 1; yield* [2, 3] } [...g()]", "1,2,3"),
         ("class A { #n = 4; get n() { return this.#n } } new A().n", "4"),
@@ -88,6 +87,8 @@ fn intl_where_the_archive_has_it() {
     }
     check(&[
         ("new Intl.DateTimeFormat('de', { timeZone: 'UTC' }).format(0)", "1.1.1970"),
+        // \p{…} takes its tables from ICU.
+        ("/[\\p{L}--[a-z]]/v.test('a') + ',' + /[\\p{L}--[a-z]]/v.test('é')", "false,true"),
         ("new Intl.NumberFormat('de').format(1234567.5)", "1.234.567,5"),
         ("new Intl.NumberFormat('ar-EG').format(123)", "١٢٣"),
         (
