@@ -69,7 +69,7 @@ pub struct Target {
     pub library: String,
     pub clang_target: String,
     pub sysroot: String,
-    pub zig_target: String,
+    pub host: String,
 }
 
 /// How far a target has come.

@@ -1,0 +1,289 @@
+//! Configures V8 with GN and compiles it with ninja, under sccache, with precompiled headers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use v8_archive::Sha256;
+
+use crate::error::{Error, IoContext as _, Result};
+use crate::layers;
+use crate::pch::{self, Compilation, Groups};
+use crate::plan::Plan;
+use crate::sccache::{self, Server};
+use crate::toolchain::{Toolchain, probe_flags};
+use crate::{ninja, process};
+
+/// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
+const OVERLAY: &str = "third_party/libv8-toolchain";
+
+/// ninja's target: the library with everything an archive's needs.
+const NINJA_TARGET: &str = "default";
+
+/// The finished library, in ninja's folder.
+pub const LIBRARY: &str = "obj/libv8/libv8_complete.a";
+
+/// What compiling is to do beyond the plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Processes at once; nothing for ninja's own choice.
+    pub jobs: Option<std::num::NonZeroU32>,
+    /// When to stop.
+    pub deadline: Option<Instant>,
+    /// Whether headers are precompiled.
+    pub precompile: bool,
+}
+
+/// What a build was like; written to `build.json` in ninja's folder.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Steps of ninja in this run.
+    pub steps: u32,
+    /// Wall time of this run of ninja, in seconds.
+    pub wall_s: f64,
+    /// Compiles that sccache answered from its cache.
+    pub cache_hits: u64,
+    /// Compiles that it had to make.
+    pub cache_misses: u64,
+    /// Results that it could not keep.
+    pub cache_write_errors: u64,
+    /// Compiles that only worked without their precompiled header.
+    pub header_fallbacks: usize,
+}
+
+/// What GN was run with; its file is written when everything behind it is done.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Configured {
+    /// SHA-256 over args.gn, the toolchain and the way we treat GN's output.
+    key: Sha256,
+    dropped_flags: Vec<String>,
+}
+
+/// A configured build folder.
+pub struct Build {
+    /// ninja's folder.
+    pub out: PathBuf,
+    /// Flags of V8's build files that the compiler does not know.
+    pub dropped_flags: Vec<String>,
+    _lock: File,
+}
+
+/// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
+pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
+    let out = &plan.out;
+    fs::create_dir_all(out).or_io("create", out)?;
+    let lock_path = out.join("libv8.lock");
+    let lock = File::create(&lock_path).or_io("create", &lock_path)?;
+    if lock.try_lock().is_err() {
+        eprintln!("  another process builds {} {}: waiting for it", plan.target, plan.variant);
+        lock.lock().or_io("lock", &lock_path)?;
+    }
+    link_overlay(&plan.source.folder, &toolchain.llvm)?;
+    let args = format!(
+        "{}\n# Of this machine's toolchain; part of no build id.\n\
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\ncc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n",
+        layers::args_gn(&plan.gn_args),
+        toolchain.clang_major,
+    );
+    let recipe = format!("1\n{}\n{args}", toolchain.llvm.display());
+    let key = Sha256::of_bytes(recipe.as_bytes());
+    let mark = out.join("libv8-configured.json");
+    let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some(known) = known.filter(|known| known.key == key) {
+        return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _lock: lock });
+    }
+    eprintln!("configuring {}", out.display());
+    let args_path = out.join("args.gn");
+    fs::write(&args_path, args).or_io("write", &args_path)?;
+    let root = format!("--root={}", plan.source.folder.display());
+    let mut gn = process::command(&toolchain.gn);
+    gn.arg("gen").arg(out).args([&root, "--dotfile=libv8/dotfile.gn", "--fail-on-unused-args"]);
+    gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
+    process::run_logged(&mut gn, &out.join("gn.log"))?;
+    let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
+
+    let mut compdb = process::command(&toolchain.ninja);
+    compdb.arg("-C").arg(out).args(["-t", "compdb", "cxx", "cc", "asm"]);
+    let compdb = process::read(&mut compdb)?;
+    let compilations: Vec<Compilation> = serde_json::from_str(&compdb)
+        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))?;
+    let folder = out.join(pch::shim::FOLDER);
+    fs::create_dir_all(&folder).or_io("create", &folder)?;
+    write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
+    Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+}
+
+/// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
+pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options: &Options) -> Result<Statistics> {
+    let started = Instant::now();
+    let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
+    let mut command = process::command(&toolchain.ninja);
+    command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
+    if let Some(jobs) = options.jobs {
+        command.args(["-j", &jobs.to_string()]);
+    }
+    // One line for each finished step, however long: the log is for machines too.
+    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline);
+    let counts = server.counts();
+    let outcome = outcome?;
+    let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
+    let statistics = Statistics {
+        steps: outcome.steps,
+        wall_s: started.elapsed().as_secs_f64(),
+        cache_hits: counts.hits,
+        cache_misses: counts.misses,
+        cache_write_errors: counts.write_errors,
+        header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
+    };
+    if outcome.steps > 0 {
+        write_json(&build.out.join("build.json"), &statistics)?;
+    }
+    Ok(statistics)
+}
+
+/// The program that ninja's commands name is found here first: GN's files call `python`, which Debian has not.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).expect("strings and numbers only");
+    let partial = path.with_extension("json.partial");
+    fs::write(&partial, text).or_io("write", &partial)?;
+    fs::rename(&partial, path).or_io("create", path)
+}
+
+/// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
+fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
+    let link = tree.join(OVERLAY);
+    if fs::read_link(&link).is_ok_and(|old| old == llvm) {
+        return Ok(());
+    }
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &link, &error)),
+        _ => {}
+    }
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(llvm, &link).or_io("create", &link);
+    #[cfg(windows)]
+    return std::os::windows::fs::symlink_dir(llvm, &link).or_io("create", &link);
+}
+
+/// Takes flags that the compiler does not know out of ninja's files, and says which.
+///
+/// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
+fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+    let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let mut flags: BTreeSet<String> = BTreeSet::new();
+    for path in ninja_files(out)? {
+        let text = fs::read_to_string(&path).or_io("read", &path)?;
+        for line in text.lines() {
+            if let Some(words) = flag_words(line) {
+                flags.extend(words.filter(|word| is_askable(word)).map(str::to_owned));
+            }
+        }
+        files.insert(path, text);
+    }
+    let mut asked: Vec<String> = flags.into_iter().collect();
+    asked.push(format!("--target={clang_target}"));
+    let unknown = probe_flags(clangxx, &asked)?;
+    for (path, text) in files {
+        let new: String = text.lines().map(|line| without(line, &unknown) + "\n").collect();
+        if new != text {
+            // ninja runs GN again if a build file is older than what GN read: the time stays.
+            let time = fs::metadata(&path).and_then(|metadata| metadata.modified()).or_io("read", &path)?;
+            fs::write(&path, new).or_io("write", &path)?;
+            let file = File::options().append(true).open(&path).or_io("open", &path)?;
+            file.set_modified(time).or_io("set the time of", &path)?;
+        }
+    }
+    Ok(unknown)
+}
+
+fn ninja_files(out: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = vec![out.join("toolchain.ninja")];
+    let mut folders = vec![out.join("obj")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).or_io("read", &folder)? {
+            let path = entry.or_io("read", &folder)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "ninja") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The flags of a line such as `  cflags_cc = -std=c++23 …`.
+fn flag_words(line: &str) -> Option<impl Iterator<Item = &str>> {
+    let (name, value) = line.trim_start().split_once(" = ")?;
+    matches!(name, "cflags" | "cflags_c" | "cflags_cc" | "asmflags").then(|| value.split_whitespace())
+}
+
+/// Flags that stand alone and may be unknown; `-Xclang` and `-mllvm` take a second word, whose order must stay.
+fn is_askable(word: &str) -> bool {
+    ["-f", "-W", "-m", "-g"].iter().any(|prefix| word.starts_with(prefix))
+        && !word.starts_with("-mllvm")
+        && !word.starts_with("-fmodule")
+        && !word.contains(['$', '"', '\'', '\\'])
+}
+
+fn without(line: &str, unknown: &[String]) -> String {
+    if flag_words(line).is_none() {
+        return line.to_owned();
+    }
+    let mut line = line.to_owned();
+    for flag in unknown {
+        line = format!("{line} ").replace(&format!(" {flag} "), " ").trim_end().to_owned();
+    }
+    line
+}
+
+/// Says in a line how the cache served a build.
+pub fn summary(statistics: &Statistics) -> String {
+    let asked = statistics.cache_hits + statistics.cache_misses;
+    let rate = if asked == 0 { 0 } else { statistics.cache_hits * 100 / asked };
+    let mut text = format!(
+        "{} steps in {}; {} of {asked} compiles from the cache ({rate} %)",
+        statistics.steps,
+        ninja::minutes(std::time::Duration::from_secs_f64(statistics.wall_s)),
+        statistics.cache_hits,
+    );
+    if statistics.cache_write_errors > 0 {
+        text.push_str(&format!("; {} results could not be kept", statistics.cache_write_errors));
+    }
+    if statistics.header_fallbacks > 0 {
+        text.push_str(&format!("; {} compiles needed their plain headers", statistics.header_fallbacks));
+    }
+    text
+}
+
+/// The server's counts, for [`summary`].
+pub use sccache::Counts;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_taken_out_whole() {
+        let check = |line: &str, unknown: &[&str], expected: &str| {
+            let unknown: Vec<String> = unknown.iter().map(|&flag| flag.to_owned()).collect();
+            assert_eq!(without(line, &unknown), expected);
+        };
+        check("  cflags = -Wall -fnew -O3", &["-fnew"], "  cflags = -Wall -O3");
+        check("  cflags = -fnew -fnew", &["-fnew"], "  cflags =");
+        check("  cflags = -fnew=x -O3", &["-fnew"], "  cflags = -fnew=x -O3");
+        check("  ldflags = -fnew", &["-fnew"], "  ldflags = -fnew");
+        check("build a.o: cxx -fnew", &["-fnew"], "build a.o: cxx -fnew");
+    }
+
+    #[test]
+    fn only_lone_flags_are_asked_about() {
+        for (flag, expected) in [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)] {
+            assert_eq!(is_askable(flag), expected, "{flag}");
+        }
+    }
+}

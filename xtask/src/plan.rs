@@ -1,0 +1,159 @@
+//! The plan: everything that is decided before any work. What `--dry-run` prints and what is executed are this value.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use v8_archive::{ArchiveName, Format, Sha256};
+
+use crate::error::{Error, Result};
+use crate::flags::{self, What};
+use crate::layers::{self, Arguments};
+use crate::matrix::{Matrix, State, Target};
+use crate::paths::Cache;
+use crate::source::{self, SourcePlan};
+use crate::toolchain::pins::Host;
+
+/// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
+const RECIPE: u32 = 1;
+
+/// One archive to be made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// A Rust target triple of `targets.toml`.
+    pub target: String,
+    /// A variant of `targets.toml`.
+    pub variant: String,
+    /// V8's version.
+    pub v8_version: String,
+    /// SHA-256 over everything that can change a byte of the archive.
+    pub build_id: Sha256,
+    /// The archive's path.
+    pub archive: PathBuf,
+    /// ninja's folder.
+    pub out: PathBuf,
+    /// Whether building is refused, and why.
+    pub planned_only: Option<String>,
+    /// V8's tree.
+    pub source: SourcePlan,
+    /// GN arguments by name, each with its layer and reason.
+    pub gn_args: Arguments,
+    /// What programs can do with the archive.
+    pub features: BTreeMap<String, bool>,
+    /// The format of the archive.
+    #[serde(skip)]
+    pub format: Format,
+    /// The row of `targets.toml`.
+    #[serde(skip)]
+    pub row: Target,
+}
+
+/// Everything that plans are made from.
+pub struct Inputs<'a> {
+    /// The repository with layers, patches and the C interface.
+    pub repository: &'a Path,
+    /// `targets.toml`.
+    pub matrix: &'a Matrix,
+    /// The user's cache folder.
+    pub cache: &'a Cache,
+    /// This machine.
+    pub host: Option<Host>,
+    /// What the compiler says of itself, if it is not the pinned one.
+    pub own_clang: Option<String>,
+}
+
+/// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
+pub fn plans(inputs: &Inputs<'_>, what: &What) -> Result<Vec<Plan>> {
+    let targets = if what.targets.is_empty() { vec![own_target(inputs)?] } else { what.targets.clone() };
+    targets.iter().map(|target| plan(inputs, what, target)).collect()
+}
+
+/// The row of `targets.toml` that is this machine.
+fn own_target(inputs: &Inputs<'_>) -> Result<String> {
+    let name = inputs.host.map(Host::name);
+    let row = inputs.matrix.targets.iter().find(|(_, row)| Some(row.host.as_str()) == name);
+    row.map(|(triple, _)| triple.clone()).ok_or_else(|| {
+        Error::usage("this machine is no row of targets.toml")
+            .help("name a target: --target TRIPLE; cargo xtask targets lists them")
+    })
+}
+
+fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
+    let Inputs { repository, matrix, cache, .. } = *inputs;
+    let row = matrix.target(target)?;
+    let variant = matrix.variant(&what.variant)?;
+    let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
+    let source = source::plan(&matrix.source_pins()?, target, repository, &cache.sources())?;
+    let known = matrix.variants.values().flat_map(|variant| &variant.features);
+    let features = known.map(|name| (name.clone(), variant.features.contains(name))).collect();
+
+    let format = match what.archive_format {
+        flags::Format::TarZst => Format::TarZst,
+        flags::Format::TarGz => Format::TarGz,
+        flags::Format::Zip => Format::Zip,
+    };
+    let version = &matrix.v8.version;
+    let name = ArchiveName::new(version, target, &what.variant, format)
+        .map_err(|error| Error::usage(error.to_string()))?;
+    let output = what.output.clone().unwrap_or_else(|| repository.join("artifacts"));
+    let output = std::path::absolute(&output).map_err(|error| Error::io("make absolute", &output, &error))?;
+
+    let compiler = inputs.own_clang.clone().unwrap_or_else(|| format!("zig {}", matrix.tools.zig.version));
+    let values: BTreeMap<&String, &String> = gn_args.iter().map(|(name, argument)| (name, &argument.value)).collect();
+    let identity = serde_json::json!({
+        "recipe": RECIPE, "target": target, "variant": what.variant, "v8": version, "source": source.key,
+        "gn_args": values, "compiler": compiler, "sysroot": matrix.tools.sysroots.get(&row.sysroot),
+        "libc": [&row.libc.family, &row.libc.floor], "link": [&row.system_libraries, &row.frameworks],
+        "features": features,
+    });
+    Ok(Plan {
+        target: target.to_owned(),
+        variant: what.variant.clone(),
+        v8_version: version.clone(),
+        build_id: Sha256::of_bytes(identity.to_string().as_bytes()),
+        archive: output.join(name.to_string()),
+        out: source.folder.join("out").join(format!("{target}-{}", what.variant)),
+        planned_only: (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default()),
+        source,
+        gn_args,
+        features,
+        format,
+        row: row.clone(),
+    })
+}
+
+impl Plan {
+    /// Refuses what `targets.toml` says is planned only.
+    pub fn must_be_buildable(&self) -> Result<()> {
+        let Some(reason) = &self.planned_only else { return Ok(()) };
+        Err(Error::usage(format!("{} is planned only: {reason}", self.target))
+            .help(format!("cargo xtask plan --target {} --variant {}   shows the plan", self.target, self.variant)))
+    }
+
+    /// For people; with `explain`, each GN argument has its layer and reason.
+    pub fn text(&self, explain: bool) -> String {
+        let mut text = format!("{} {} {}\n", self.v8_version, self.target, self.variant);
+        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<12}{value}\n"));
+        let there = if self.source.present { ", there already" } else { "" };
+        line("source", format!("{} {} of cargo's registry{there}", self.source.package.package, self.source.package.version));
+        for patch in &self.source.patches {
+            line("patch", patch.name.clone());
+        }
+        line("build id", self.build_id.to_string());
+        line("tree", self.source.folder.display().to_string());
+        line("builds in", self.out.display().to_string());
+        line("archive", self.archive.display().to_string());
+        if let Some(reason) = &self.planned_only {
+            line("planned only", reason.clone());
+        }
+        text.push_str("  GN arguments\n");
+        for (name, argument) in &self.gn_args {
+            text.push_str(&format!("    {name} = {}", argument.value));
+            if explain {
+                text.push_str(&format!("\n      {}.gn: {}", argument.layer, argument.reason));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
