@@ -295,3 +295,30 @@ impl<W: Write> Write for CrcWriter<W> {
         self.inner.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_between_measuring_and_packing_is_an_error() {
+        let check = |changed: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            fs::write(&path, "before").unwrap();
+            let files = list_files(folder.path()).unwrap();
+            fs::write(&path, changed).unwrap();
+            let contents = Contents { folder: folder.path(), json: b"{}", files: &files };
+            let result = contents.write_tar(&mut io::sink());
+            if changed == "before" {
+                return result.unwrap();
+            }
+            let error = pack_error(Path::new("target"), result.unwrap_err()).to_string();
+            assert!(error.ends_with("file: it changed while it was packed"), "{changed}: {error}");
+        };
+        check("before");
+        check("BEFORE");
+        check("less");
+        check("before and after");
+    }
+}

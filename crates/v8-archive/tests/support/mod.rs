@@ -114,12 +114,15 @@ pub fn descriptor() -> Descriptor {
     }
 }
 
+/// Changes a header in place.
+type Edit = Box<dyn Fn(&mut [u8])>;
+
 /// One entry of an archive made by hand.
 pub struct Raw {
     pub path: Vec<u8>,
     pub data: Vec<u8>,
     /// Changes the tar header before its checksum is made.
-    pub edit: Box<dyn Fn(&mut [u8])>,
+    pub edit: Edit,
     /// Whether V8.json lists it.
     pub listed: bool,
 }
