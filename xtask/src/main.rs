@@ -2,7 +2,9 @@
 
 mod env;
 mod error;
+mod library;
 mod paths;
 mod process;
+mod verify;
 
 fn main() {}
