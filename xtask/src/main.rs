@@ -6,7 +6,7 @@ mod error;
 mod library;
 mod paths;
 mod process;
-#[cfg_attr(not(test), expect(dead_code, reason = "the subcommands that use it are not wired yet"))]
+#[expect(dead_code, reason = "the subcommands that use it are not wired yet")]
 mod verify;
 
 fn main() {}

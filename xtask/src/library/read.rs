@@ -9,12 +9,9 @@ use std::fmt;
 
 use object::elf;
 use object::read::archive::ArchiveFile;
-use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
+use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
 type Elf64 = elf::FileHeader64<object::LittleEndian>;
-
-/// The eight bytes at the head of a thin archive: one that names its members' files instead of holding them.
-pub const THIN_MAGIC: &[u8] = b"!<thin>\n";
 
 /// A static library, in the order of its members.
 #[derive(Debug)]

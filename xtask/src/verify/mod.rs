@@ -6,7 +6,7 @@
 //! tables; the objects of Windows and macOS, and musl's symbols: the report names what it left out.
 
 mod elf;
-mod glibc;
+pub mod glibc;
 mod package;
 mod paths;
 mod print;
@@ -17,14 +17,12 @@ mod symbols;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
 use v8_archive::descriptor::LibcFamily;
 use v8_archive::{Descriptor, Limits};
 
-pub use self::glibc::bless;
 use crate::error::{Error, Kind, Result};
 use crate::library::read::{Library, Machine};
 
@@ -205,8 +203,13 @@ pub fn check(path: &Path) -> Result<Report> {
     Ok(report(&archive))
 }
 
-/// [`check`] as a command: prints the report to stdout, and fails if there are faults.
+/// [`check`] as a command: prints the report to stdout; a fault is an error with status 1, a file that is not there one with 2.
 pub fn run(path: &Path, json: bool) -> Result<()> {
+    if !path.is_file() {
+        return Err(
+            Error::usage(format!("there is no file {}", path.display())).help("give the path of an archive")
+        );
+    }
     let report = check(path)?;
     if json {
         println!("{}", print::json(&report));

@@ -203,6 +203,7 @@ impl Sample {
     /// Packs it into `folder`; gives the archive's path.
     pub fn pack(&self, folder: &Path) -> PathBuf {
         let content = folder.join("content");
+        std::fs::create_dir_all(folder).unwrap();
         let write = |path: &str, bytes: &[u8]| {
             let path = content.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

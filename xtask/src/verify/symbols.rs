@@ -10,6 +10,7 @@ const UNWINDER: &[&str] = &[
     "_Unwind_Backtrace",
     "_Unwind_DeleteException",
     "_Unwind_FindEnclosingFunction",
+    "_Unwind_Find_FDE",
     "_Unwind_ForcedUnwind",
     "_Unwind_GetCFA",
     "_Unwind_GetDataRelBase",
@@ -192,10 +193,14 @@ pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
 ///
 /// * C library: weak or strong, since the first library on the command line that has a symbol wins, and ours comes before
 ///   libc: all of the program would allocate (or copy memory) by V8's copy.
-/// * Unwinder: there is one for a process, and the program has it already. Two that each define a part do not link
-///   ("multiple definition of `_Unwind_Find_FDE'", with libgcc_eh.a), or walk each other's structures.
+/// * Unwinder: there is one for a process, and the program has it already. With LLVM's in the library every exception of a
+///   program linked by `g++ -static` ends in `terminate`, since its frames are registered with libgcc's; linked dynamically,
+///   the program exports ours in libgcc_s' place to all its libraries. In GN: `use_custom_libunwind=false`.
 /// * `operator new` and `delete`: only strong. A program may replace them (C++ standard, [replacement.functions]), so libc++
 ///   defines them weak, and weak they give way to the program's or to another library's.
+///
+/// Not judged: the rest of libc++abi (`__cxa_throw`, `std::runtime_error`), which an archive bundles on purpose and which carries no
+/// inline namespace. A C++ program that has libstdc++ as well must name it before this library: the first one has the symbols.
 pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
     let table = machine_of(&archive.descriptor.target).and_then(Table::of);
     let SymbolTable { defined, .. } = archive.library.symbol_table();

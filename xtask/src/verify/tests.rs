@@ -7,7 +7,7 @@ use v8_archive::Format;
 use v8_archive::descriptor::{LibcFamily, TlsModel};
 
 use super::sample::{Part, Sample, TARGET};
-use super::{CHECKS, Report, check, print};
+use super::{CHECKS, Report, check, print, run};
 
 fn report_of(sample: &Sample) -> Report {
     let folder = tempfile::tempdir().unwrap();
@@ -180,7 +180,9 @@ const CASES: &[Case] = &[
         ],
     ),
     (
-        |s| drop(s.descriptor.features.remove("intl")),
+        |s| {
+            s.descriptor.features.remove("intl");
+        },
         &["features: intl: the descriptor does not say whether it is there"],
     ),
     (
@@ -267,6 +269,24 @@ fn the_aarch64_relocations_are_known_too() {
             "tls-model: x.o: .data: R_AARCH64_TLSIE_* is the initial-exec TLS model, but the descriptor declares one for dlopen",
         ]
     );
+}
+
+#[test]
+fn the_command_fails_with_status_1_if_there_are_faults() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sample = Sample::good();
+    run(&sample.pack(folder.path()), true).unwrap();
+    sample.part("x.o").stack_flags = None;
+    let error = run(&sample.pack(&folder.path().join("bad")), false).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "error: the archive is not fit for use: 1 fault in libv8-15.2.124.1-{TARGET}-release.tar.zst"
+        )
+    );
+    let missing = run(&folder.path().join("missing.zip"), false).unwrap_err();
+    assert_eq!(missing.exit_code(), 2);
 }
 
 #[test]
