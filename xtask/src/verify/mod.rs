@@ -24,7 +24,7 @@ use v8_archive::descriptor::LibcFamily;
 use v8_archive::{Descriptor, Limits};
 
 use crate::error::{Error, Kind, Result};
-use crate::library::read::{Library, Machine};
+use crate::library::read::{Library, Machine, SymbolTable};
 
 /// The C interface's header in an archive.
 const C_HEADER: &str = "include/libv8.h";
@@ -76,7 +76,9 @@ struct Archive<'data> {
     /// The text of [`C_HEADER`], if it is there.
     c_header: Option<String>,
     /// The members of all libraries together.
-    library: Library<'data>,
+    library: &'data Library<'data>,
+    /// What they define and need; V8 has some 200,000 symbols, so they are sorted once.
+    symbols: SymbolTable<'data, 'data>,
     /// Libraries that could not be read: path and reason.
     unreadable: Vec<(&'data str, String)>,
 }
@@ -197,7 +199,8 @@ pub fn check(path: &Path) -> Result<Report> {
         contents: &contents,
         files: descriptor.files.iter().map(|file| (file.path.as_str(), file.size_bytes)).collect(),
         c_header: kept.get(C_HEADER).map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
-        library,
+        symbols: library.symbol_table(),
+        library: &library,
         unreadable,
     };
     Ok(report(&archive))

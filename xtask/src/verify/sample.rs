@@ -12,7 +12,7 @@ use v8_archive::descriptor::{Cxx, CxxRuntime, Libc, LibcFamily, Library, License
 use v8_archive::{Descriptor, FORMAT, Format, PackOptions, Sha256};
 
 /// The target of the sample.
-pub const TARGET: &str = concat!("x86_64", "-unknown-linux-gnu");
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// An object of the sample's library.
 #[derive(Clone)]

@@ -2,7 +2,6 @@
 
 use super::glibc::{Answer, Table, Version};
 use super::{Archive, C_HEADER, Found, machine_of};
-use crate::library::read::SymbolTable;
 
 /// The unwinder's interface, which every C compiler's driver (libgcc_s, libgcc_eh) and Rust's std bring along.
 /// From the Itanium C++ ABI (exception handling, level I) and libgcc's `libgcc-std.ver.in`.
@@ -162,7 +161,7 @@ impl<'a> Needs<'a> {
 /// Weak references do not count: the code that makes them copes with their absence.
 pub fn undefined(archive: &Archive<'_>, found: &mut Found<'_>) {
     let Some(needs) = Needs::of(archive) else { return };
-    for (symbol, place) in archive.library.symbol_table().needed.iter().filter(|(_, place)| !place.weak) {
+    for (symbol, place) in archive.symbols.needed.iter().filter(|(_, place)| !place.weak) {
         let member = place.member;
         match needs.provider(symbol) {
             Provider::Known | Provider::TooNew(_) => {}
@@ -178,7 +177,7 @@ pub fn undefined(archive: &Archive<'_>, found: &mut Found<'_>) {
 /// Every needed symbol of the C library is there at the version the descriptor promises.
 pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
     let Some(needs) = Needs::of(archive) else { return };
-    for (symbol, place) in archive.library.symbol_table().needed.iter().filter(|(_, place)| !place.weak) {
+    for (symbol, place) in archive.symbols.needed.iter().filter(|(_, place)| !place.weak) {
         if let Provider::TooNew(since) = needs.provider(symbol) {
             let (member, floor) = (place.member, needs.floor);
             found.add(
@@ -203,8 +202,8 @@ pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
 /// inline namespace. A C++ program that has libstdc++ as well must name it before this library: the first one has the symbols.
 pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
     let table = machine_of(&archive.descriptor.target).and_then(Table::of);
-    let SymbolTable { defined, .. } = archive.library.symbol_table();
-    for (symbol, place) in &defined {
+    let defined = &archive.symbols.defined;
+    for (symbol, place) in defined {
         let member = place.member;
         let is_operator = ["_Znw", "_Zna", "_Zdl", "_Zda"].iter().any(|prefix| symbol.starts_with(prefix));
         let whose = if UNWINDER.contains(symbol) {
@@ -228,7 +227,7 @@ pub fn interface(archive: &Archive<'_>, found: &mut Found<'_>) {
     if functions.is_empty() {
         found.add(C_HEADER, "declares no function");
     }
-    let SymbolTable { defined, .. } = archive.library.symbol_table();
+    let defined = &archive.symbols.defined;
     for function in functions.iter().filter(|function| !defined.contains_key(**function)) {
         found.add(*function, format!("declared by {C_HEADER}, defined by no member"));
     }
@@ -267,7 +266,7 @@ const FEATURES: &[(&str, &str, bool)] = &[
 
 /// The features the descriptor promises are in the library, and those it denies are not.
 pub fn features(archive: &Archive<'_>, found: &mut Found<'_>) {
-    let SymbolTable { defined, .. } = archive.library.symbol_table();
+    let defined = &archive.symbols.defined;
     for (feature, prefix, decides) in FEATURES {
         let present = defined.range(*prefix..).next().is_some_and(|(symbol, _)| symbol.starts_with(prefix));
         match archive.descriptor.features.get(*feature) {
