@@ -229,8 +229,8 @@ impl Descriptor {
         let found = serde_json::from_slice::<FormatOnly>(json).map_err(invalid)?.format;
         if found != u64::from(FORMAT) {
             return Err(fail(format!(
-                "descriptor format {found}, but this program reads format {FORMAT}\nhelp: use a {} version of the program",
-                if found > u64::from(FORMAT) { "newer" } else { "older" },
+                "descriptor format {found}, but this program reads format {FORMAT}\nhelp: use {} version of the program",
+                if found > u64::from(FORMAT) { "a newer" } else { "an older" },
             )));
         }
         let descriptor: Self = serde_json::from_slice(json).map_err(invalid)?;

@@ -5,8 +5,8 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use crate::tar::TarEntries;
-use crate::zst::{self, ZstReader};
-use crate::{Error, Fault, Limits};
+use crate::zst::{self, ZstFront, ZstReader};
+use crate::{Error, Fault, Format, Limits};
 
 /// A decompressor of one stream.
 pub(crate) trait Decompress: Read {
@@ -59,32 +59,61 @@ pub(crate) enum Entries {
     Zip(crate::zip::ZipEntries),
 }
 
+/// How far an archive will be read.
+#[derive(Clone, Copy)]
+pub(crate) enum Depth {
+    /// To its end, with all that is checked there.
+    All,
+    /// Its first entry, if it is in this many zstd blocks; the other formats give data as they read.
+    Front { zstd_blocks: usize },
+}
+
+/// An archive that stands before its first entry.
+pub(crate) struct Opening {
+    pub(crate) entries: Entries,
+    pub(crate) format: Format,
+    /// Whether reading at greater depth would give no more.
+    pub(crate) whole: bool,
+}
+
 impl Entries {
     /// Opens an archive; what it is, its first bytes tell.
-    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<(Self, crate::Format), Error> {
+    pub(crate) fn open(path: &Path, limits: &Limits, depth: Depth) -> Result<Opening, Error> {
         let mut file = File::open(path).map_err(Error::io("open", path))?;
         let file_bytes = file.metadata().map_err(Error::io("read", path))?.len();
         let mut magic = Vec::new();
         (&mut file).take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
         file.rewind().map_err(Error::io("read", path))?;
         let budget = Budget::new(limits, file_bytes);
-        let in_archive = |error| archive_error(path, error);
+        let in_archive = |error| archive_error(path, truncated(error));
         if magic == zst::MAGIC {
-            let stream = ZstReader::new(file, limits).map_err(in_archive)?;
-            return Ok((Entries::Tar(TarEntries::new(Box::new(stream), budget)), crate::Format::TarZst));
+            let (stream, whole): (Box<dyn Decompress>, bool) = match depth {
+                Depth::All => (Box::new(ZstReader::new(file, limits).map_err(in_archive)?), true),
+                Depth::Front { zstd_blocks } => {
+                    let front = ZstFront::new(file, limits, zstd_blocks).map_err(in_archive)?;
+                    let whole = front.whole;
+                    (Box::new(front), whole)
+                }
+            };
+            let entries = Entries::Tar(TarEntries::new(stream, budget));
+            return Ok(Opening { entries, format: Format::TarZst, whole });
         }
         if magic.starts_with(&[0x1f, 0x8b]) {
             #[cfg(feature = "gz")]
             {
                 let stream = crate::gzip::GzReader::new(file).map_err(in_archive)?;
-                return Ok((Entries::Tar(TarEntries::new(Box::new(stream), budget)), crate::Format::TarGz));
+                let entries = Entries::Tar(TarEntries::new(Box::new(stream), budget));
+                return Ok(Opening { entries, format: Format::TarGz, whole: true });
             }
             #[cfg(not(feature = "gz"))]
             return Err(Error::FormatLeftOut { path: path.to_owned(), feature: "gz" });
         }
         if magic == *b"PK\x03\x04" {
             #[cfg(feature = "zip")]
-            return Ok((Entries::Zip(crate::zip::ZipEntries::new(file, budget)), crate::Format::Zip));
+            {
+                let entries = Entries::Zip(crate::zip::ZipEntries::new(file, budget));
+                return Ok(Opening { entries, format: Format::Zip, whole: true });
+            }
             #[cfg(not(feature = "zip"))]
             return Err(Error::FormatLeftOut { path: path.to_owned(), feature: "zip" });
         }
@@ -99,6 +128,7 @@ impl Entries {
             #[cfg(feature = "zip")]
             Entries::Zip(entries) => entries.next(),
         }
+        .map_err(truncated)
     }
 }
 
@@ -110,14 +140,18 @@ impl Read for Entries {
             #[cfg(feature = "zip")]
             Entries::Zip(entries) => entries.read(buffer),
         }
+        .map_err(truncated)
     }
+}
+
+/// `read_exact` says so when the file ends; here it becomes a fault, so that an end of file that a visitor meets elsewhere
+/// is not taken for ours.
+fn truncated(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Fault::Truncated.into() } else { error }
 }
 
 /// Tells a fault of the archive from a failure to read it.
 pub(crate) fn archive_error(path: &Path, error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return Error::Archive { path: path.to_owned(), fault: Fault::Truncated };
-    }
     match error.downcast::<Fault>() {
         Ok(fault) => Error::Archive { path: path.to_owned(), fault },
         Err(error) => Error::io("read", path)(error),

@@ -116,13 +116,7 @@ impl fmt::Display for Fault {
             }
             // Control characters must not reach a terminal.
             Fault::Path { entry, why } => write!(f, "entry '{}': {why}", entry.escape_debug()),
-            Fault::Clash { entry, clash: Clash::Twice } => write!(f, "entry '{entry}' occurs twice"),
-            Fault::Clash { entry, clash: Clash::Case(other) } => {
-                write!(f, "entry '{entry}': differs from '{other}' in case only")
-            }
-            Fault::Clash { entry, clash: Clash::FileAndFolder(other) } => {
-                write!(f, "entry '{entry}': '{other}' is a file and a folder")
-            }
+            Fault::Clash { entry, clash } => write!(f, "entry '{entry}': {clash}"),
             Fault::DescriptorNotFirst { found } => {
                 write!(f, "the first entry is '{}', expected '{DESCRIPTOR_FILE}'", found.escape_debug())
             }

@@ -111,7 +111,7 @@ fn list_files(folder: &Path) -> Result<Vec<descriptor::File>, Error> {
                 ));
             }
             path::check(&path).map_err(|why| input(why.to_owned()))?;
-            set.add_file(&path).map_err(|clash| input(format!("its path meets another: {clash:?}")))?;
+            set.add_file(&path).map_err(|clash| input(clash.to_string()))?;
             let SizedSha256 { size_bytes, sha256 } = Sha256::of_file(&full_path)?;
             Ok(descriptor::File { path, size_bytes, sha256 })
         })

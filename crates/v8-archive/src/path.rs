@@ -1,6 +1,7 @@
 //! Which paths an archive may hold: those that mean the same file on every system we have.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Longest last part that a ustar header holds without a prefix.
 const NAME_BYTES: usize = 100;
@@ -88,6 +89,17 @@ pub enum Clash {
     Case(String),
     /// This is a file here and a folder there.
     FileAndFolder(String),
+}
+
+/// To be put after the path.
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Clash::Twice => write!(f, "the path occurs twice"),
+            Clash::Case(other) => write!(f, "the path differs from '{other}' in case only"),
+            Clash::FileAndFolder(other) => write!(f, "'{other}' is a file and a folder"),
+        }
+    }
 }
 
 impl PathSet {

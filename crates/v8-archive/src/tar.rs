@@ -13,6 +13,7 @@ use crate::path::split_ustar;
 pub(crate) const BLOCK_BYTES: usize = 512;
 
 /// What ends a tar stream.
+#[cfg(feature = "pack")]
 pub(crate) const END: [u8; 2 * BLOCK_BYTES] = [0; 2 * BLOCK_BYTES];
 
 /// Largest file of a ustar header: eleven octal digits.
@@ -73,7 +74,9 @@ impl TarEntries {
 
     /// The next entry; the data of the one before must have been read to its end.
     pub(crate) fn next(&mut self) -> io::Result<Option<RawEntry>> {
-        debug_assert_eq!(self.left_bytes, 0);
+        if self.left_bytes != 0 {
+            return Err(Fault::corrupt("a tar entry was not read to its end").into());
+        }
         let mut padding = [0; BLOCK_BYTES];
         self.read_exact(self.padding_bytes, &mut padding)?;
         if padding != [0; BLOCK_BYTES] {

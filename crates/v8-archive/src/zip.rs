@@ -65,7 +65,8 @@ fn put_common(header: &mut Vec<u8>, path: &str, member: Member) {
     put16(header, &[VERSION, 0, METHOD]); // 0: no flags
     put16(header, &TIME_AND_DATE);
     put32(header, &[member.crc, member.packed_bytes, member.size_bytes]);
-    // Paths are at most 256 bytes by path::check when writing; when reading the length came from a u16.
+    // When writing, path::check keeps paths below 65,536 bytes; when reading, the name came with such a length (and one that
+    // grew by not being UTF-8 no longer is the name that was read).
     put16(header, &[path.len() as u16, 0]);
 }
 
