@@ -5,9 +5,13 @@ mod error;
 mod ninja;
 mod signals;
 mod licences;
+#[cfg_attr(not(test), expect(dead_code, reason = "the subcommands that use it are not wired yet"))]
+mod library;
 mod paths;
 mod pch;
 mod process;
+#[expect(dead_code, reason = "the subcommands that use it are not wired yet")]
+mod verify;
 
 use std::process::ExitCode;
 

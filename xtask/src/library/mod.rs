@@ -1,0 +1,4 @@
+//! Static libraries: what is in one ([`read`]), and the form in which an archive carries it ([`normalise`]).
+
+pub mod normalise;
+pub mod read;

@@ -1,0 +1,235 @@
+//! Makes the library an archive carries, `lib/libv8.a`, from the one ninja made: the same objects give the same bytes.
+//!
+//! * Members are sorted by name, those of one name are numbered in the order of their SHA-256: the order in which GN lists
+//!   objects does not matter.
+//! * Names become unique: ninja's are base names and repeat (V8 has several `heap.o`), and tools that unpack a library
+//!   (`ar x`, rustc when it bundles) keep only one file of each name. The first keeps its name, the next is `heap.2.o`.
+//! * Time, owner and group are 0, the mode 0644; the symbol table is written anew.
+//! * A member whose name and bytes are both another's is left out: no linker could ever have taken it. Nothing else
+//!   is removed, renamed inside, or stripped; what should not be in the library is for `verify` to say.
+//!
+//! The format is GNU's, which every ELF linker reads. Windows and macOS libraries have formats of their own, not written yet.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::path::Path;
+
+use ar_archive_writer::{ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, write_archive_to_stream};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, IoContext as _, Result};
+use crate::library::read::{Contents, Library};
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Normalised {
+    /// Members of the new library.
+    pub members: usize,
+    /// Members left out because name and bytes were another's.
+    pub duplicates: usize,
+    /// Size of the new library.
+    pub size_bytes: u64,
+}
+
+/// Reads the library `input` and writes its normal form to `output`, under a temporary name first.
+///
+/// Fails if a file cannot be read or written, if `input` is no static library, is thin, or is empty.
+pub fn normalise(input: &Path, output: &Path) -> Result<Normalised> {
+    let bytes = std::fs::read(input).or_io("read", input)?;
+    let (library, normalised) =
+        normalise_bytes(&bytes).map_err(|fault| fault.into_error(&input.display().to_string()))?;
+    let mut temporary = output.as_os_str().to_owned();
+    temporary.push(".part");
+    let temporary = Path::new(&temporary);
+    std::fs::write(temporary, library).or_io("write", temporary)?;
+    std::fs::rename(temporary, output).or_io("rename to", output)?;
+    Ok(normalised)
+}
+
+/// Why a library cannot be normalised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fault {
+    Unreadable(String),
+    Thin { first: String },
+    Empty,
+}
+
+impl Fault {
+    fn into_error(self, library: &str) -> Error {
+        match self {
+            Fault::Unreadable(reason) => Error::failed(format!("cannot package {library}: {reason}")),
+            Fault::Thin { first } => Error::failed(format!(
+                "cannot package {library}: it is a thin archive, which names files ({first}, …) instead of holding them"
+            ))
+            .help("package the library of a GN target with `complete_static_lib = true`"),
+            Fault::Empty => Error::failed(format!("cannot package {library}: it has no members")),
+        }
+    }
+}
+
+/// The normal form of the library `bytes`.
+fn normalise_bytes(bytes: &[u8]) -> Result<(Vec<u8>, Normalised), Fault> {
+    let library = Library::parse(bytes).map_err(Fault::Unreadable)?;
+    let first = library.members.first().ok_or(Fault::Empty)?;
+    if library.thin || library.members.iter().any(|member| matches!(member.contents, Contents::Absent)) {
+        return Err(Fault::Thin { first: first.name.clone() });
+    }
+
+    let mut sorted: Vec<_> = library
+        .members
+        .iter()
+        .map(|member| (member.name.as_str(), Sha256::digest(member.bytes), member.bytes))
+        .collect();
+    sorted.sort_unstable_by(|a, b| (a.0, a.1.as_slice()).cmp(&(b.0, b.1.as_slice())));
+    sorted.dedup_by(|a, b| (a.0, a.2) == (b.0, b.2));
+    let duplicates = library.members.len() - sorted.len();
+
+    let names = unique_names(sorted.iter().map(|(name, ..)| *name));
+    let mut members: Vec<_> = std::iter::zip(names, &sorted)
+        .map(|(name, (_, _, bytes))| NewArchiveMember::new(*bytes, &DEFAULT_OBJECT_READER, name))
+        .collect();
+    // By the new names, so that the normal form of a normal form is itself.
+    members.sort_by(|a, b| a.member_name.cmp(&b.member_name));
+    // Everything is in memory, so what can fail is the writer itself: a symbol table of a damaged object, a member over 10 GB.
+    let mut out = Cursor::new(Vec::with_capacity(bytes.len()));
+    write_archive_to_stream(&mut out, &members, ArchiveKind::Gnu, false, None)
+        .map_err(|error| Fault::Unreadable(error.to_string()))?;
+    let out = out.into_inner();
+    let size_bytes = out.len() as u64;
+    Ok((out, Normalised { members: members.len(), duplicates, size_bytes }))
+}
+
+/// `heap.o, heap.o, heap.2.o` → `heap.o, heap.3.o, heap.2.o`: a name that stood alone is never taken from its member.
+fn unique_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let given: BTreeSet<&str> = names.clone().collect();
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    names
+        .map(|name| {
+            let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "o"));
+            let mut unique = name.to_owned();
+            let mut number = 2;
+            while !used.insert(unique.clone()) {
+                // Skip a numbered name that some member brings along.
+                unique = loop {
+                    let candidate = format!("{stem}.{number}.{extension}");
+                    number += 1;
+                    if !given.contains(candidate.as_str()) {
+                        break candidate;
+                    }
+                };
+            }
+            unique
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A library in GNU's format, written by hand: members in the order given, with a time and an owner.
+    fn library(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = b"!<arch>\n".to_vec();
+        for (name, bytes) in members {
+            let name = format!("{name}/");
+            out.extend(
+                format!("{name:<16}1700000000  1000  1000  100755  {:<10}`\n", bytes.len()).as_bytes(),
+            );
+            out.extend(*bytes);
+            if bytes.len() % 2 == 1 {
+                out.push(b'\n');
+            }
+        }
+        out
+    }
+
+    fn check_names(names: &[&str], expected: &[&str]) {
+        assert_eq!(unique_names(names.iter().copied()), expected, "{names:?}");
+    }
+
+    #[test]
+    fn names_become_unique_and_keep_their_extension() {
+        check_names(&["a.o", "b.o"], &["a.o", "b.o"]);
+        check_names(&["a.o", "a.o", "a.o"], &["a.o", "a.2.o", "a.3.o"]);
+        check_names(&["a.2.o", "a.o", "a.o"], &["a.2.o", "a.o", "a.3.o"]);
+        check_names(&["a.o", "a.o", "a.2.o"], &["a.o", "a.3.o", "a.2.o"]);
+        check_names(&["a", "a"], &["a", "a.2.o"]);
+    }
+
+    #[test]
+    fn the_order_of_the_objects_does_not_reach_the_bytes() {
+        let parts: [(&str, &[u8]); 4] =
+            [("heap.o", b"one"), ("heap.o", b"two"), ("api.o", b"three"), ("heap.o", b"0")];
+        let mut shuffled = parts;
+        shuffled.reverse();
+        shuffled.swap(0, 2);
+        let (first, normalised) = normalise_bytes(&library(&parts)).unwrap();
+        let (second, _) = normalise_bytes(&library(&shuffled)).unwrap();
+        assert_eq!(first, second);
+        assert_eq!(normalised, Normalised { members: 4, duplicates: 0, size_bytes: first.len() as u64 });
+        // What is normal already stays as it is.
+        assert_eq!(normalise_bytes(&first).unwrap().0, first);
+    }
+
+    #[test]
+    fn every_object_is_kept_and_only_exact_duplicates_go() {
+        let (bytes, normalised) =
+            normalise_bytes(&library(&[("b.o", b"1"), ("a.o", b"1"), ("b.o", b"1"), ("b.o", b"22")]))
+                .unwrap();
+        assert_eq!((normalised.members, normalised.duplicates), (3, 1));
+        let library = Library::parse(&bytes).unwrap();
+        let names: Vec<_> = library.members.iter().map(|member| member.name.as_str()).collect();
+        assert_eq!(names, ["a.o", "b.2.o", "b.o"]);
+        // Which `b.o` keeps its name is the digests' choice.
+        let contents: BTreeSet<_> = library.members.iter().map(|member| member.bytes).collect();
+        assert_eq!(contents, BTreeSet::from([b"1".as_slice(), b"22"]));
+    }
+
+    #[test]
+    fn times_owners_and_modes_are_normalised() {
+        let (bytes, _) = normalise_bytes(&library(&[("a.o", b"1")])).unwrap();
+        let archive = object::read::archive::ArchiveFile::parse(&*bytes).unwrap();
+        for member in archive.members() {
+            let member = member.unwrap();
+            assert_eq!(
+                (member.date(), member.uid(), member.gid(), member.mode()),
+                (Some(0), Some(0), Some(0), Some(0o644))
+            );
+        }
+    }
+
+    #[test]
+    fn f51_a_thin_archive_is_refused() {
+        let header = |name: &str, size| format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
+        let thin = format!("!<thin>\n{}a/b.o/\n\n{}", header("//", 8), header("/0", 1234));
+        let fault = normalise_bytes(thin.as_bytes()).unwrap_err();
+        assert_eq!(fault, Fault::Thin { first: "a/b.o".to_owned() });
+        assert_eq!(
+            fault.into_error("obj/libv8.a").to_string(),
+            "error: cannot package obj/libv8.a: it is a thin archive, which names files (a/b.o, …) instead of holding them\n  \
+             help: package the library of a GN target with `complete_static_lib = true`"
+        );
+    }
+
+    #[test]
+    fn what_is_no_library_is_refused() {
+        assert_eq!(normalise_bytes(b"!<arch>\n").unwrap_err(), Fault::Empty);
+        assert!(matches!(normalise_bytes(b"\x7fELF").unwrap_err(), Fault::Unreadable(_)));
+        let mut cut = library(&[("a.o", b"12345678")]);
+        cut.truncate(cut.len() - 3);
+        assert!(matches!(normalise_bytes(&cut).unwrap_err(), Fault::Unreadable(_)));
+    }
+
+    #[test]
+    fn the_file_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("in.a"), folder.path().join("out.a"));
+        std::fs::write(&input, b"no library").unwrap();
+        normalise(&input, &output).unwrap_err();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::write(&input, library(&[("a.o", b"1")])).unwrap();
+        let normalised = normalise(&input, &output).unwrap();
+        assert_eq!(std::fs::metadata(&output).unwrap().len(), normalised.size_bytes);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
