@@ -1,0 +1,376 @@
+//! What `smoke` will do, as a value: files to write, programs to build and run, and what each has to answer.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use v8_archive::Descriptor;
+
+use super::table::{Expectation, FEATURES, Format, Table, encode};
+use super::transcript::Check;
+use crate::error::Result;
+
+/// Linking 160 MB of objects with the user's own linker takes seconds; only something that hangs takes minutes.
+const BUILD_LIMIT: Duration = Duration::from_secs(300);
+/// For the whole of one program. The longest, out of memory without a JIT, takes a few seconds.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
+
+/// The demonstration's name in transcripts.
+pub const DEMONSTRATION: &str = "demonstration";
+
+/// The behaviours of `smoke/capi.rs`, `smoke/host.c` and `smoke/cxx.cc`: one that is missing from a transcript has failed.
+const CAPI: &[&str] = &[
+    "version-and-features",
+    "call-with-json",
+    "call-refused",
+    "exception-stack",
+    "out-of-memory",
+    "terminate-endless-loop",
+    "terminate-idle",
+    "recursion-and-on",
+    "eight-threads",
+    "small-stack-thread",
+    "isolate-moves",
+    "impossible-options",
+];
+const HOST: &[&str] = &["second-thread", "first-isolate-afterwards"];
+const CXX: &[&str] = &["function-into-v8", "string-out-of-v8", "backing-stores", "native-function"];
+
+/// What compiles and links. Paths may have spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linker {
+    /// The toolchain's `bin/clang`, with lld beside it.
+    pub clang: PathBuf,
+    /// The toolchain's `bin/clang++`.
+    pub clangxx: PathBuf,
+    /// The Rust target triple; of Linux, as clang knows it too.
+    pub target: String,
+    /// The sysroot of that target.
+    pub sysroot: PathBuf,
+    /// The user's rustc, which links with the user's own linker; `None` if it cannot build for `target`.
+    pub rustc: Option<PathBuf>,
+}
+
+/// From what a plan is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Of the archive.
+    pub descriptor: &'a Descriptor,
+    /// The archive's file.
+    pub archive: &'a Path,
+    /// What compiles and links.
+    pub linker: &'a Linker,
+    /// The rows.
+    pub table: &'a Table,
+    /// The repository: `smoke/` and `embed/test/` are in it.
+    pub repository: &'a Path,
+    /// Made, filled and removed by the run. Absolute: rustc and clang are given paths below it.
+    pub scratch: &'a Path,
+    /// One log for each program is left here.
+    pub logs: &'a Path,
+}
+
+/// A command as a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The program to start.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// After this long it is killed.
+    pub limit: Duration,
+}
+
+/// How a program says what it found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaks {
+    /// The transcript of `smoke/README.md`, which has to answer these checks.
+    Transcript(Vec<Check>),
+    /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0 (`embed/test/interface_test.c`).
+    Lines,
+}
+
+/// One program: built, run, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// As in the report, and of its log.
+    pub name: &'static str,
+    /// One after the other.
+    pub build: Vec<CommandLine>,
+    /// After the builds.
+    pub run: CommandLine,
+    /// How its output is judged.
+    pub speaks: Speaks,
+    /// Rows of the table that the archive has no feature for.
+    pub skipped: usize,
+    /// stdout and stderr of all its commands.
+    pub log: PathBuf,
+}
+
+/// Everything that will be done, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmokePlan {
+    /// What is unpacked,
+    pub archive: PathBuf,
+    /// and where, inside `scratch`.
+    pub unpacked: PathBuf,
+    /// Removed at the end.
+    pub scratch: PathBuf,
+    /// Files written to `scratch` before the first program: path and text.
+    pub files: Vec<(PathBuf, String)>,
+    /// The programs.
+    pub programs: Vec<Program>,
+    /// Programs that are not run, and why.
+    pub left_out: Vec<(&'static str, String)>,
+}
+
+impl SmokePlan {
+    /// Decides everything; reads and writes nothing but for looking whether `embed/test/interface_test.c` exists.
+    ///
+    /// Fails if the descriptor does not state a feature that rows need.
+    pub fn new(inputs: &Inputs<'_>) -> Result<SmokePlan> {
+        let (rows, skipped) = inputs.table.select(&inputs.descriptor.features)?;
+        let (plain, shown) =
+            (inputs.scratch.join("rows.txt"), inputs.scratch.join("rows-and-demonstration.txt"));
+        let text: String = rows.iter().map(|row| encode(Format::String, &row.name, &row.source)).collect();
+        let demonstration = demonstration(inputs.descriptor);
+        let mut checks: Vec<Check> = rows
+            .iter()
+            .map(|row| Check {
+                name: row.name.clone(),
+                source: row.source.clone(),
+                expectation: row.expectation.clone(),
+            })
+            .collect();
+        let cxx_checks = [checks.clone(), behaviours(CXX, "smoke/cxx.cc")].concat();
+        let shown_text = text.clone() + &encode(Format::Inspect, DEMONSTRATION, &demonstration.source);
+        checks.push(demonstration);
+
+        let link = Link { inputs, unpacked: inputs.scratch.join("archive") };
+        let program = |name: &'static str, build, run: Vec<String>, speaks: Speaks, skipped| Program {
+            name,
+            build,
+            run: CommandLine { program: link.out(name), arguments: run, limit: RUN_LIMIT },
+            speaks,
+            skipped,
+            log: inputs.logs.join(format!("{name}.log")),
+        };
+        let (mut programs, mut left_out) = (Vec::new(), Vec::new());
+        match &inputs.linker.rustc {
+            Some(rustc) => {
+                let speaks = Speaks::Transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
+                let arguments = [vec![utf8(&shown)], about(inputs.descriptor)].concat();
+                programs.push(program("capi", vec![link.rust(rustc)], arguments, speaks, skipped));
+            }
+            None => left_out.push(("capi", format!("no rustc for {}", inputs.linker.target))),
+        }
+        programs.push(program(
+            "cxx",
+            vec![link.cxx()],
+            vec![utf8(&plain)],
+            Speaks::Transcript(cxx_checks),
+            skipped,
+        ));
+        let speaks = Speaks::Transcript([checks, behaviours(HOST, "smoke/host.c")].concat());
+        let arguments = vec![utf8(&link.plugin()), utf8(&shown)];
+        programs.push(program("host", vec![link.shared(), link.host()], arguments, speaks, skipped));
+        let test = inputs.repository.join("embed/test/interface_test.c");
+        if test.is_file() {
+            programs.push(program(
+                "interface_test",
+                vec![link.c_program(&test)],
+                Vec::new(),
+                Speaks::Lines,
+                0,
+            ));
+        } else {
+            left_out.push(("interface_test", format!("there is no {}", test.display())));
+        }
+        Ok(SmokePlan {
+            archive: inputs.archive.to_path_buf(),
+            unpacked: link.unpacked.clone(),
+            scratch: inputs.scratch.to_path_buf(),
+            files: vec![(plain, text), (shown, shown_text)],
+            programs,
+            left_out,
+        })
+    }
+}
+
+/// A line that shows a person what the archive can do. Its date is told in UTC, which programs are run in.
+fn demonstration(descriptor: &Descriptor) -> Check {
+    let intl = descriptor.features.get("intl") == Some(&true);
+    let (source, expected) = if intl {
+        (
+            r#"[1n<<64n, new Intl.DateTimeFormat("de").format(0), "日本".normalize()]"#,
+            r#"[18446744073709551616n, "1.1.1970", "日本"]"#,
+        )
+    } else {
+        (r#"[1n<<64n, "日本".normalize()]"#, r#"[18446744073709551616n, "日本"]"#)
+    };
+    Check {
+        name: DEMONSTRATION.to_owned(),
+        source: source.to_owned(),
+        expectation: Expectation::Value(expected.to_owned()),
+    }
+}
+
+fn behaviours(names: &[&str], file: &str) -> Vec<Check> {
+    let check = |name: &&str| Check {
+        name: (*name).to_owned(),
+        source: format!("(the behaviour of this name in {file})"),
+        expectation: Expectation::Value("ok".to_owned()),
+    };
+    names.iter().map(check).collect()
+}
+
+/// What the descriptor says of the library, for `capi` to hold against what the library says of itself.
+fn about(descriptor: &Descriptor) -> Vec<String> {
+    let stated = FEATURES
+        .iter()
+        .filter_map(|name| Some(format!("{name}={}", u8::from(*descriptor.features.get(*name)?))));
+    std::iter::once(descriptor.v8_version.clone()).chain(stated).collect()
+}
+
+/// Repository, cache and temporary folders are made by us or by cargo, whose paths are UTF-8 as well; another path is shown
+/// with replacement characters and then not found, which the error names.
+fn utf8(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Makes command lines out of the descriptor: nothing in them depends on the target but what it and the linker say.
+struct Link<'a> {
+    inputs: &'a Inputs<'a>,
+    unpacked: PathBuf,
+}
+
+impl Link<'_> {
+    fn out(&self, name: &str) -> PathBuf {
+        self.inputs.scratch.join(name)
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.out("libplugin.so")
+    }
+
+    fn source(&self, name: &str) -> PathBuf {
+        self.inputs.repository.join("smoke").join(name)
+    }
+
+    fn command(&self, program: &Path, arguments: Vec<String>) -> CommandLine {
+        CommandLine { program: program.to_path_buf(), arguments, limit: BUILD_LIMIT }
+    }
+
+    /// The archive's libraries by their paths, then the system's: the order in which a linker must meet them.
+    fn libraries(&self) -> Vec<String> {
+        let descriptor = self.inputs.descriptor;
+        let own = descriptor.libraries.iter().map(|library| utf8(&self.unpacked.join(&library.path)));
+        let system = descriptor.system_libraries.iter().map(|name| format!("-l{name}"));
+        let frameworks =
+            descriptor.frameworks.iter().flat_map(|name| ["-framework".to_owned(), name.clone()]);
+        own.chain(system).chain(frameworks).collect()
+    }
+
+    fn clang(&self) -> Vec<String> {
+        let linker = self.inputs.linker;
+        vec![
+            format!("--target={}", linker.target),
+            format!("--sysroot={}", utf8(&linker.sysroot)),
+            "-fuse-ld=lld".to_owned(),
+            // The sysroot has no libgcc_s; what unwinds is in the archive or among its system libraries.
+            "--unwindlib=none".to_owned(),
+        ]
+    }
+
+    fn c(&self, more: &[&str], source: &Path, out: &Path, libraries: Vec<String>) -> CommandLine {
+        let mut arguments = self.clang();
+        arguments.extend(["-std=c11", "-O1", "-Wall", "-Wextra", "-pthread"].map(str::to_owned));
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
+        arguments.extend([utf8(source), "-o".to_owned(), utf8(out)]);
+        arguments.extend(libraries);
+        self.command(&self.inputs.linker.clang, arguments)
+    }
+
+    fn shared(&self) -> CommandLine {
+        // -z defs: nothing may be left for the program that loads it. --exclude-libs: it exports what plugin.c says only.
+        let more = ["-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,defs", "-Wl,--exclude-libs,ALL"];
+        self.c(&more, &self.source("plugin.c"), &self.plugin(), self.libraries())
+    }
+
+    fn host(&self) -> CommandLine {
+        // POSIX 2008 declares dlopen and pthreads under -std=c11. The program has no V8 in it, and no library but the system's.
+        let more = ["-D_POSIX_C_SOURCE=200809L"];
+        self.c(&more, &self.source("host.c"), &self.out("host"), vec!["-ldl".to_owned()])
+    }
+
+    fn c_program(&self, source: &Path) -> CommandLine {
+        self.c(&[], source, &self.out("interface_test"), self.libraries())
+    }
+
+    fn cxx(&self) -> CommandLine {
+        let Descriptor { cxx, defines, .. } = self.inputs.descriptor;
+        let mut arguments = self.clang();
+        arguments.extend([format!("-std={}", cxx.standard), "-O1".to_owned(), "-pthread".to_owned()]);
+        arguments.extend(cxx.flags.iter().cloned());
+        arguments.extend(defines.iter().chain(&cxx.defines).map(|define| format!("-D{define}")));
+        // As system folders: V8's headers have warnings that are not the program's.
+        arguments.extend(
+            cxx.include_dirs
+                .iter()
+                .flat_map(|folder| ["-isystem".to_owned(), utf8(&self.unpacked.join(folder))]),
+        );
+        arguments.extend([utf8(&self.source("cxx.cc")), "-o".to_owned(), utf8(&self.out("cxx"))]);
+        // The archive carries its C++ library.
+        arguments.push("-nostdlib++".to_owned());
+        arguments.extend(self.libraries());
+        self.command(&self.inputs.linker.clangxx, arguments)
+    }
+
+    fn rust(&self, rustc: &Path) -> CommandLine {
+        let descriptor = self.inputs.descriptor;
+        let mut arguments: Vec<String> =
+            ["--edition", "2024", "--crate-name", "capi", "-O", "--target"].map(str::to_owned).to_vec();
+        arguments.push(self.inputs.linker.target.clone());
+        // As cargo passes on what a build script prints for rustc-link-search and rustc-link-lib.
+        for library in &descriptor.libraries {
+            let folder = self.unpacked.join(&library.path);
+            let folder = folder.parent().expect("a library lies in a folder of the archive");
+            arguments.extend(["-L".to_owned(), format!("native={}", utf8(folder))]);
+        }
+        let named = |kind: &str, name: &String| ["-l".to_owned(), format!("{kind}={name}")];
+        arguments.extend(descriptor.libraries.iter().flat_map(|library| named("static", &library.name)));
+        arguments.extend(descriptor.system_libraries.iter().flat_map(|name| named("dylib", name)));
+        arguments.extend(descriptor.frameworks.iter().flat_map(|name| named("framework", name)));
+        arguments.extend([utf8(&self.source("capi.rs")), "-o".to_owned(), utf8(&self.out("capi"))]);
+        self.command(rustc, arguments)
+    }
+}
+
+impl fmt::Display for SmokePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "unpack {} to {}", self.archive.display(), self.unpacked.display())?;
+        for (path, text) in &self.files {
+            writeln!(f, "write {} ({} bytes)", path.display(), text.len())?;
+        }
+        for program in &self.programs {
+            writeln!(f, "{}", program.name)?;
+            for command in program.build.iter().chain([&program.run]) {
+                writeln!(f, "  {command}")?;
+            }
+            if let Speaks::Transcript(checks) = &program.speaks {
+                writeln!(f, "  checks: {}, rows skipped: {}", checks.len(), program.skipped)?;
+            }
+        }
+        for (name, reason) in &self.left_out {
+            writeln!(f, "{name}\n  left out: {reason}")?;
+        }
+        writeln!(f, "remove {}", self.scratch.display())
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at most {} s)", crate::process::display(&self.command()), self.limit.as_secs())
+    }
+}
