@@ -58,6 +58,7 @@ pub fn run(plan: &SmokePlan, tell: &mut dyn FnMut(&str)) -> Result<SmokeReport> 
     tell(&format!("unpacking {}", plan.archive.display()));
     v8_archive::unpack(&plan.archive, &plan.unpacked, &v8_archive::Limits::default())
         .map_err(|error| Error::failed(error.to_string()))?;
+    fs::create_dir(&plan.stubs).or_io("create", &plan.stubs)?;
     for (path, text) in &plan.files {
         fs::write(path, text).or_io("write", path)?;
     }
@@ -120,8 +121,9 @@ impl Program {
         process::start_log(&self.log)?;
         for step in &self.build {
             if let (_, Err(how)) = step.execute(&self.log)? {
-                report.fault =
-                    Some(format!("it cannot be built: {} {how}", process::display(&step.command())));
+                // The log has the whole command; here the line of the linker is what matters.
+                let tool = step.program.file_name().unwrap_or(step.program.as_os_str()).display();
+                report.fault = Some(format!("it cannot be built: {tool} {how}"));
                 return Ok((report, None));
             }
         }

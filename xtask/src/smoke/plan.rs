@@ -43,8 +43,10 @@ pub struct Linker {
     pub clang: PathBuf,
     /// The toolchain's `bin/clang++`.
     pub clangxx: PathBuf,
-    /// The Rust target triple; of Linux, as clang knows it too.
+    /// The Rust target triple, for rustc.
     pub target: String,
+    /// The same target as clang calls it (musl's triples differ).
+    pub clang_target: String,
     /// The sysroot of that target.
     pub sysroot: PathBuf,
     /// The user's rustc, which links with the user's own linker; `None` if it cannot build for `target`.
@@ -116,6 +118,8 @@ pub struct SmokePlan {
     pub unpacked: PathBuf,
     /// Removed at the end.
     pub scratch: PathBuf,
+    /// Where stand-ins for system libraries are built, inside `scratch`.
+    pub stubs: PathBuf,
     /// Files written to `scratch` before the first program: path and text.
     pub files: Vec<(PathBuf, String)>,
     /// The programs.
@@ -166,19 +170,25 @@ impl SmokePlan {
         }
         programs.push(program(
             "cxx",
-            vec![link.cxx()],
+            link.with_unwinder(vec![link.cxx()]),
             vec![utf8(&plain)],
             Speaks::Transcript(cxx_checks),
             skipped,
         ));
         let speaks = Speaks::Transcript([checks, behaviours(HOST, "smoke/host.c")].concat());
         let arguments = vec![utf8(&link.plugin()), utf8(&shown)];
-        programs.push(program("host", vec![link.shared(), link.host()], arguments, speaks, skipped));
+        programs.push(program(
+            "host",
+            link.with_unwinder(vec![link.shared(), link.host()]),
+            arguments,
+            speaks,
+            skipped,
+        ));
         let test = inputs.repository.join("embed/test/interface_test.c");
         if test.is_file() {
             programs.push(program(
                 "interface_test",
-                vec![link.c_program(&test)],
+                link.with_unwinder(vec![link.c_program(&test)]),
                 Vec::new(),
                 Speaks::Lines,
                 0,
@@ -190,6 +200,7 @@ impl SmokePlan {
             archive: inputs.archive.to_path_buf(),
             unpacked: link.unpacked.clone(),
             scratch: inputs.scratch.to_path_buf(),
+            stubs: link.stubs(),
             files: vec![(plain, text), (shown, shown_text)],
             programs,
             left_out,
@@ -268,16 +279,42 @@ impl Link<'_> {
         let system = descriptor.system_libraries.iter().map(|name| format!("-l{name}"));
         let frameworks =
             descriptor.frameworks.iter().flat_map(|name| ["-framework".to_owned(), name.clone()]);
-        own.chain(system).chain(frameworks).collect()
+        let stubs = self.needs_gcc_s().then(|| format!("-L{}", utf8(&self.stubs())));
+        stubs.into_iter().chain(own).chain(system).chain(frameworks).collect()
+    }
+
+    /// Whether the archive wants the unwinder of the system's compiler, which no sysroot of ours has.
+    fn needs_gcc_s(&self) -> bool {
+        self.inputs.descriptor.system_libraries.iter().any(|name| name == "gcc_s")
+    }
+
+    fn stubs(&self) -> PathBuf {
+        self.inputs.scratch.join("stubs")
+    }
+
+    /// The steps, with something to link `-lgcc_s` against made first: see `smoke/gcc_s.c`.
+    fn with_unwinder(&self, mut steps: Vec<CommandLine>) -> Vec<CommandLine> {
+        if self.needs_gcc_s() {
+            let mut arguments = self.clang();
+            let flags = ["-fPIC", "-shared", "-nostdlib", "-Wl,-soname,libgcc_s.so.1"];
+            arguments.extend(flags.map(str::to_owned));
+            arguments.extend([
+                utf8(&self.source("gcc_s.c")),
+                "-o".to_owned(),
+                utf8(&self.stubs().join("libgcc_s.so")),
+            ]);
+            steps.insert(0, self.command(&self.inputs.linker.clang, arguments));
+        }
+        steps
     }
 
     fn clang(&self) -> Vec<String> {
         let linker = self.inputs.linker;
         vec![
-            format!("--target={}", linker.target),
+            format!("--target={}", linker.clang_target),
             format!("--sysroot={}", utf8(&linker.sysroot)),
             "-fuse-ld=lld".to_owned(),
-            // The sysroot has no libgcc_s; what unwinds is in the archive or among its system libraries.
+            // What unwinds is in the archive or among the descriptor's system libraries; clang is not to guess.
             "--unwindlib=none".to_owned(),
         ]
     }
