@@ -3,10 +3,12 @@
 //! [`SmokePlan`] decides, [`run`] does, [`SmokeReport`] tells. Only a program that was linked with the archive and ran
 //! shows what no look into it can: a missing runtime function, a wrong define, an object of other flags.
 
+mod link;
 mod plan;
 mod report;
 mod table;
-#[cfg(test)]
+// The fake programs are shell scripts.
+#[cfg(all(test, unix))]
 mod tests;
 mod transcript;
 
