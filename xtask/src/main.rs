@@ -12,6 +12,7 @@ mod pch;
 mod process;
 #[expect(dead_code, reason = "the subcommands that use it are not wired yet")]
 mod verify;
+mod smoke;
 
 use std::process::ExitCode;
 

@@ -68,3 +68,69 @@ pub fn failure(command: &Command, status: ExitStatus, stderr: &[u8], stdout: &[u
     let tail = lines[lines.len().saturating_sub(12)..].join("\n  ");
     Error::failed(format!("{} ended with {status}\n  {tail}", display(command)))
 }
+
+/// How a command with a time limit came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, or by a signal that was not ours.
+    With(ExitStatus),
+    /// By us, at its limit.
+    Killed,
+}
+
+/// Begins a log anew, with the folders above it.
+pub fn start_log(log: &Path) -> Result<()> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder).or_io("create", folder)?;
+    }
+    std::fs::File::create(log).or_io("create", log).map(drop)
+}
+
+/// What a command with a time limit did.
+#[derive(Debug)]
+pub struct Limited {
+    /// How it came to its end.
+    pub ended: Ended,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+/// Runs to the end or to `limit`, then kills it. Its command line, stderr and stdout are appended to `log`.
+///
+/// Only the process itself is killed, so it stays in our process group and a Ctrl-C reaches it. It writes to files beside the
+/// log and not to pipes: a grandchild that outlives the kill cannot keep us waiting for the end of a pipe, and what was said
+/// before a crash of ours is kept.
+pub fn run_limited(command: &mut Command, limit: std::time::Duration, log: &Path) -> Result<Limited> {
+    let paths = [log.with_extension("stderr"), log.with_extension("stdout")];
+    let [stderr, stdout] = [0, 1].map(|i| std::fs::File::create(&paths[i]).or_io("create", &paths[i]));
+    command.stderr(stderr?).stdout(stdout?);
+    let program = command.get_program().to_owned();
+    let mut child = command
+        .spawn()
+        .map_err(|error| Error::failed(format!("cannot start {}: {error}", display(command))))?;
+    let start = std::time::Instant::now();
+    let ended = loop {
+        if let Some(status) = child.try_wait().or_io("wait for", Path::new(&program))? {
+            break Ended::With(status);
+        }
+        if start.elapsed() >= limit {
+            // An error here means that it ended by itself in the meantime.
+            drop(child.kill());
+            child.wait().or_io("wait for", Path::new(&program))?;
+            break Ended::Killed;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(log).or_io("open", log)?;
+    writeln!(file, "$ {}", display(command)).or_io("write", log)?;
+    let mut said = paths.iter().map(|path| -> Result<String> {
+        let bytes = std::fs::read(path).or_io("read", path)?;
+        file.write_all(&bytes).or_io("write", log)?;
+        std::fs::remove_file(path).or_io("remove", path)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    });
+    let (stderr, stdout) = (said.next().expect("of two")?, said.next().expect("of two")?);
+    Ok(Limited { ended, stdout, stderr })
+}

@@ -1,0 +1,471 @@
+//! The plan as a whole, and the doing with small fake programs: compilers that write shell scripts instead of programs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use v8_archive::descriptor::{Cxx, CxxRuntime, Libc, LibcFamily, Library, Source, TlsModel};
+use v8_archive::{Descriptor, Format, PackOptions, Sha256};
+
+use super::plan::{SmokePlan, Speaks};
+use super::table::Expectation;
+use super::transcript::Check;
+use super::{Inputs, Linker, Table, run};
+use crate::process;
+
+fn descriptor(variant: &str) -> Descriptor {
+    let whole = variant == "release";
+    Descriptor {
+        format: v8_archive::FORMAT,
+        name: format!("libv8-15.2.124.1-x86_64-unknown-linux-gnu-{variant}"),
+        v8_version: "15.2.124.1".into(),
+        target: "x86_64-unknown-linux-gnu".into(),
+        variant: variant.into(),
+        build_id: Sha256::of_bytes(b"id"),
+        source: Source {
+            kind: "crate".into(),
+            package: "v8".into(),
+            version: "152.2.0".into(),
+            sha256: Sha256::of_bytes(b"source"),
+        },
+        patches: vec![],
+        gn_args: BTreeMap::new(),
+        defines: vec!["V8_GN_HEADER".into()],
+        cxx: Cxx {
+            standard: "c++23".into(),
+            flags: vec!["-fno-rtti".into(), "-nostdinc++".into()],
+            defines: vec!["_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_EXTENSIVE".into()],
+            include_dirs: vec!["include".into(), "include/c++/v1".into()],
+        },
+        libraries: vec![Library { name: "v8".into(), path: "lib/libv8.a".into() }],
+        system_libraries: vec!["pthread".into(), "m".into(), "gcc_s".into()],
+        frameworks: vec![],
+        cxx_runtime: CxxRuntime { name: "libc++".into(), abi_namespace: "__Cr".into(), bundled: true },
+        tls_model: TlsModel::LocalDynamic,
+        libc: Libc { family: LibcFamily::Glibc, floor: "2.28".into() },
+        features: [("jit", whole), ("webassembly", whole), ("intl", whole), ("temporal", false)]
+            .map(|(name, on)| (name.to_owned(), on))
+            .into(),
+        toolchain: vec![],
+        dropped_flags: vec![],
+        licenses: vec![],
+        files: vec![],
+    }
+}
+
+const TABLE: &str = r#"
+[[row]]
+name = "one"
+source = "1 + 1"
+expect = "2"
+[[row]]
+name = "two"
+source = "throw new TypeError('x')"
+throws = "TypeError: x"
+stack = "at two.js:1:7"
+[[row]]
+name = "three"
+needs = ["intl", "webassembly"]
+source = "typeof Intl"
+expect = "object"
+"#;
+
+fn table() -> Table {
+    Table::parse(TABLE, Path::new("table.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn plan(descriptor: &Descriptor, linker: &Linker, folder: &Path) -> SmokePlan {
+    let inputs = Inputs {
+        descriptor,
+        archive: &folder.join("libv8.tar.zst"),
+        linker,
+        table: &table(),
+        repository: &folder.join("repository"),
+        scratch: &folder.join("cache/smoke"),
+        logs: &folder.join("logs"),
+    };
+    SmokePlan::new(&inputs).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn linker(folder: &Path) -> Linker {
+    Linker {
+        clang: folder.join("bin/clang"),
+        clangxx: folder.join("bin/clang++"),
+        target: "x86_64-unknown-linux-gnu".into(),
+        clang_target: "x86_64-linux-gnu".into(),
+        sysroot: folder.join("sysroot"),
+        rustc: Some(folder.join("bin/rustc")),
+    }
+}
+
+#[test]
+fn the_plan_of_a_release() {
+    let plan = plan(&descriptor("release"), &linker(Path::new("/a b")), Path::new("/a b"));
+    assert_eq!(plan.to_string(), RELEASE);
+}
+
+const RELEASE: &str = "\
+unpack /a b/libv8.tar.zst to /a b/cache/smoke/archive
+write /a b/cache/smoke/rows.txt (98 bytes)
+write /a b/cache/smoke/rows-and-demonstration.txt (200 bytes)
+capi
+  '/a b/bin/rustc' --edition 2024 --crate-name capi -O --target x86_64-unknown-linux-gnu -L 'native=/a b/cache/smoke/archive/lib' -l static=v8 -l dylib=pthread -l dylib=m -l dylib=gcc_s '/a b/repository/smoke/capi.rs' -o '/a b/cache/smoke/capi' (at most 300 s)
+  '/a b/cache/smoke/capi' '/a b/cache/smoke/rows-and-demonstration.txt' 15.2.124.1 jit=1 webassembly=1 intl=1 (at most 60 s)
+  checks: 16, rows skipped: 0
+cxx
+  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -fPIC -shared -nostdlib -Wl,-soname,libgcc_s.so.1 '/a b/repository/smoke/gcc_s.c' -o '/a b/cache/smoke/stubs/libgcc_s.so' (at most 300 s)
+  '/a b/bin/clang++' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c++23 -O1 -pthread -fno-rtti -nostdinc++ -DV8_GN_HEADER -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_EXTENSIVE -isystem '/a b/cache/smoke/archive/include' -isystem '/a b/cache/smoke/archive/include/c++/v1' '/a b/repository/smoke/cxx.cc' -o '/a b/cache/smoke/cxx' -nostdlib++ '-L/a b/cache/smoke/stubs' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
+  '/a b/cache/smoke/cxx' '/a b/cache/smoke/rows.txt' (at most 60 s)
+  checks: 7, rows skipped: 0
+host
+  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -fPIC -shared -nostdlib -Wl,-soname,libgcc_s.so.1 '/a b/repository/smoke/gcc_s.c' -o '/a b/cache/smoke/stubs/libgcc_s.so' (at most 300 s)
+  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c11 -O1 -Wall -Wextra -pthread -fPIC -fvisibility=hidden -shared -Wl,-z,defs -Wl,--exclude-libs,ALL '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/plugin.c' -o '/a b/cache/smoke/libplugin.so' '-L/a b/cache/smoke/stubs' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
+  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c11 -O1 -Wall -Wextra -pthread -D_POSIX_C_SOURCE=200809L '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/host.c' -o '/a b/cache/smoke/host' -ldl (at most 300 s)
+  '/a b/cache/smoke/host' '/a b/cache/smoke/libplugin.so' '/a b/cache/smoke/rows-and-demonstration.txt' (at most 60 s)
+  checks: 6, rows skipped: 0
+interface_test
+  left out: there is no /a b/repository/embed/test/interface_test.c
+remove /a b/cache/smoke
+";
+
+/// Without a feature its rows are skipped and counted, the library is asked whether it agrees, and the demonstration is without Intl.
+#[test]
+fn the_plan_of_lite_without_rustc() {
+    let without = Linker { rustc: None, ..linker(Path::new("/t")) };
+    let lite = plan(&descriptor("lite"), &without, Path::new("/t"));
+    assert_eq!(lite.left_out[0], ("capi", "no rustc for x86_64-unknown-linux-gnu".into()));
+    assert_eq!(
+        lite.programs.iter().map(|program| (program.name, program.skipped)).collect::<Vec<_>>(),
+        [("cxx", 1), ("host", 1)]
+    );
+    assert!(!lite.files.iter().any(|(_, text)| text.contains("Intl")), "{:?}", lite.files);
+    let lite = plan(&descriptor("lite"), &linker(Path::new("/t")), Path::new("/t"));
+    assert_eq!(lite.programs[0].run.arguments[2..], ["jit=0", "webassembly=0", "intl=0"]);
+}
+
+/// A name stands for one check in a transcript, rows and behaviours together.
+#[test]
+fn no_name_stands_for_two_checks() {
+    let repository = crate::paths::repository();
+    let folder = Path::new("/t");
+    for variant in ["release", "lite"] {
+        let inputs = Inputs {
+            descriptor: &descriptor(variant),
+            archive: folder,
+            linker: &linker(folder),
+            table: &super::read_table(&repository).unwrap_or_else(|error| panic!("{error}")),
+            repository: &repository,
+            scratch: folder,
+            logs: folder,
+        };
+        let plan = SmokePlan::new(&inputs).unwrap_or_else(|error| panic!("{error}"));
+        for name in ["capi", "cxx", "host"] {
+            let mut names: Vec<&str> = checks(&plan, name).iter().map(|check| check.name.as_str()).collect();
+            names.sort_unstable();
+            let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+            assert!(twice.is_empty(), "{name} of {variant}: {twice:?}");
+        }
+    }
+}
+
+#[test]
+fn a_feature_that_is_not_stated_is_refused() {
+    let mut unknown = descriptor("release");
+    unknown.features.remove("intl");
+    let folder = Path::new("/t");
+    let inputs = Inputs {
+        descriptor: &unknown,
+        archive: folder,
+        linker: &linker(folder),
+        table: &table(),
+        repository: folder,
+        scratch: folder,
+        logs: folder,
+    };
+    let error = SmokePlan::new(&inputs).expect_err("intl is unknown").to_string();
+    assert_eq!(error, "error: the archive's V8.json does not state a feature that rows need: `intl`");
+}
+
+/// The plan and the programs' sources each name the behaviours: a program that has one more or less is found here.
+#[test]
+fn programs_have_the_behaviours_of_the_plan() {
+    let plan = plan(&descriptor("release"), &linker(Path::new("/t")), Path::new("/t"));
+    for (program, file, before, after) in [
+        ("capi", "capi.rs", "    (\"", "\", "),
+        ("cxx", "cxx.cc", "    {\"", "\", "),
+        ("host", "host.c", "puts(\"run ", "\");"),
+    ] {
+        let source =
+            fs::read_to_string(crate::paths::repository().join("smoke").join(file)).expect("it is readable");
+        let name = |line: &str| line.split_once(before)?.1.split_once(after).map(|(name, _)| name.to_owned());
+        let found: Vec<String> = source.lines().filter_map(name).collect();
+        let program = plan.programs.iter().find(|other| other.name == program).expect("it is in the plan");
+        let Speaks::Transcript(checks) = &program.speaks else { panic!("{file} writes a transcript") };
+        let planned: Vec<&str> = checks
+            .iter()
+            .filter(|check| check.source.starts_with("(the behaviour"))
+            .map(|check| check.name.as_str())
+            .collect();
+        assert_eq!(found, planned, "{file}");
+    }
+}
+
+// --- doing
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        // With a space in it, as a user's may have.
+        let path = std::env::temp_dir().join(format!("xtask smoke {} {name}", std::process::id()));
+        fs::create_dir_all(path.join("bin")).expect("a folder can be made");
+        Folder(path)
+    }
+
+    /// Written by a child: a file that this process had open for writing cannot be started (ETXTBSY) while the child of another
+    /// test's thread, between its fork and exec, still holds it.
+    fn script(&self, path: &str, text: &str) {
+        let draft = self.0.join("draft");
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).expect("a script can be written");
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))
+            .expect("a script can be made executable");
+        let copied = process::output(process::command("cp").arg(&draft).arg(self.0.join(path)));
+        assert!(copied.is_ok_and(|output| output.status.success()), "cannot copy {path}");
+    }
+
+    /// A plan over a small real archive. Each compiler makes a "program" out of `<program>.sh`, so that a test says what it does.
+    fn plan(&self) -> SmokePlan {
+        let content = self.0.join("content");
+        fs::create_dir_all(content.join("lib")).expect("a folder can be made");
+        fs::write(content.join("lib/libv8.a"), "!<arch>\n").expect("a file can be written");
+        let descriptor = descriptor("release");
+        let packed = v8_archive::pack(
+            &content,
+            &descriptor,
+            &self.0,
+            Format::TarZst,
+            &PackOptions { zstd_level: 1, threads: 1 },
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+        let compiler = format!(
+            r#"while [ "$1" != -o ]; do shift; done
+name=${{2##*/}}; echo "compiling $name" >&2
+case "$name" in *.so) : > "$2"; exit 0;; esac
+cp '{0}/'"$name".sh "$2""#,
+            self.0.display()
+        );
+        for name in ["clang", "clang++", "rustc"] {
+            self.script(&format!("bin/{name}"), &compiler);
+        }
+        let mut plan = plan(&descriptor, &linker(&self.0), &self.0);
+        plan.archive = packed.path;
+        for program in &plan.programs {
+            let Speaks::Transcript(checks) = &program.speaks else { continue };
+            self.program(program.name, &format!("{}echo end\n", good(checks)), "exit 0");
+        }
+        plan
+    }
+
+    fn program(&self, name: &str, transcript: &str, end: &str) {
+        self.script(&format!("{name}.sh"), &format!("{transcript}{end}"));
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A script's lines that print a good transcript, without its `end`.
+fn good(checks: &[Check]) -> String {
+    let line = |check: &Check| match &check.expectation {
+        Expectation::Value(value) => format!("echo 'run {0}'; echo 'value {0} {value}'\n", check.name),
+        Expectation::Throws { message, stack } => {
+            let stack = stack.as_deref().unwrap_or("");
+            format!("echo 'run {0}'; echo 'stack {0} {stack}'; echo 'threw {0} {message}'\n", check.name)
+        }
+    };
+    checks.iter().map(line).collect()
+}
+
+fn checks<'a>(plan: &'a SmokePlan, name: &str) -> &'a [Check] {
+    let program = plan.programs.iter().find(|program| program.name == name).expect("it is in the plan");
+    let Speaks::Transcript(checks) = &program.speaks else { panic!("{name} writes a transcript") };
+    checks
+}
+
+#[track_caller]
+fn outcome(plan: &SmokePlan) -> (String, Option<String>) {
+    let report = run(plan, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!plan.scratch.exists(), "the scratch folder is left");
+    (report.to_string(), report.verdict().err().map(|error| error.to_string()))
+}
+
+#[test]
+fn good_programs_pass() {
+    let folder = Folder::new("good");
+    let plan = folder.plan();
+    let (table, error) = outcome(&plan);
+    assert_eq!(error, None);
+    assert_eq!(
+        table.lines().take(4).collect::<Vec<_>>(),
+        [
+            "program           passed  skipped  failed",
+            "capi                  16        0       0",
+            "cxx                    7        0       0",
+            "host                   6        0       0",
+        ]
+    );
+    assert!(table.ends_with("\n  = [18446744073709551616n, \"1.1.1970\", \"日本\"]\n"), "{table}");
+    let log = fs::read_to_string(&plan.programs[0].log).expect("a log is left");
+    assert!(
+        log.contains("compiling capi") && log.contains("value one 2") && log.contains("bin/rustc"),
+        "{log}"
+    );
+}
+
+#[test]
+fn failing_rows_of_all_programs_are_told() {
+    let folder = Folder::new("rows");
+    let plan = folder.plan();
+    let bad = good(checks(&plan, "cxx"))
+        .replace("value one 2", "value one 3")
+        .replace("at two.js", "at elsewhere.js");
+    folder.program("cxx", &bad, "echo end");
+    let bad =
+        good(checks(&plan, "host")).replace("value second-thread ok", "value second-thread row one differs");
+    folder.program("host", &bad, "echo end");
+    let (table, error) = outcome(&plan);
+    let error = error.expect("rows failed");
+    for part in [
+        "cxx: one\n    source:   1 + 1\n    expected: value \"2\"\n    got:      value \"3\"",
+        "cxx: two\n    source:   throw new TypeError('x')\n",
+        "its stack \"at elsewhere.js:1:7\"",
+        "host: second-thread\n",
+        "got:      value \"row one differs\"",
+    ] {
+        assert!(error.contains(part), "{part}\n---\n{error}");
+    }
+    assert!(
+        table.contains("capi                  16        0       0")
+            && table.contains("cxx                    5        0       2"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_crash_names_its_row() {
+    let folder = Folder::new("crash");
+    let plan = folder.plan();
+    folder.program(
+        "cxx",
+        &good(&checks(&plan, "cxx")[..1]),
+        "echo 'run two'; printf '#\\n# Fatal error in , line 0\\n#\\n' >&2; kill -SEGV $$",
+    );
+    let (table, error) = outcome(&plan);
+    let error = error.expect("it crashed");
+    assert!(
+        error.contains("cxx: ended with signal: 11")
+            && error.contains(", saying \"# Fatal error in , line 0\""),
+        "{error}"
+    );
+    assert!(error.contains(" in the row `two`; not run: 5, `three` first\n    log: "), "{error}");
+    assert!(
+        table.contains("cxx                    1        0       6")
+            && table.contains("host                   6        0       0"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_hanging_program_is_killed() {
+    let folder = Folder::new("hang");
+    let mut plan = folder.plan();
+    plan.programs[1].run.limit = Duration::from_millis(200);
+    folder.program("cxx", &good(&checks(&plan, "cxx")[..2]), "echo 'run three'; exec sleep 30");
+    let start = Instant::now();
+    let (_, error) = outcome(&plan);
+    assert!(start.elapsed() < Duration::from_secs(20), "it was waited for");
+    let error = error.expect("it hung");
+    assert!(
+        error.contains("cxx: was killed after its limit of 0 s in the row `three`; not run: 4"),
+        "{error}"
+    );
+}
+
+/// Exit status 0 is not enough.
+#[test]
+fn an_early_end_is_a_failure() {
+    let folder = Folder::new("early");
+    let plan = folder.plan();
+    folder.program("capi", "", "exit 0");
+    folder.program("cxx", &good(checks(&plan, "cxx")), "exit 0");
+    folder.program("host", &good(checks(&plan, "host")), "echo end; exit 3");
+    let (_, error) = outcome(&plan);
+    let error = error.expect("all three failed");
+    assert!(
+        error.contains("capi: ended with exit status 0 before its end; not run: 16, `one` first"),
+        "{error}"
+    );
+    assert!(error.contains("cxx: ended with exit status 0 before its end\n"), "{error}");
+    assert!(error.contains("host: ended with exit status: 3\n"), "{error}");
+}
+
+#[test]
+fn a_program_that_cannot_be_built_is_told_and_the_others_run() {
+    let folder = Folder::new("build");
+    let plan = folder.plan();
+    folder.script("bin/clang++", "echo noise >&2; echo 'ld.lld: error: undefined symbol: x' >&2; exit 1");
+    let (table, error) = outcome(&plan);
+    let error = error.expect("cxx was not built");
+    assert!(
+        error.contains(
+            "cxx: it cannot be built: clang++ ended with exit status: 1, saying \"ld.lld: error: undefined symbol: x\"\n    log: "
+        ),
+        "{error}"
+    );
+    assert!(
+        table.contains("cxx                    0        0       1")
+            && table.contains("host                   6        0       0"),
+        "{table}"
+    );
+    let log = fs::read_to_string(&plan.programs[1].log).expect("a log is left");
+    assert!(log.contains("undefined symbol: x"), "{log}");
+}
+
+/// What a killed run left is removed; a run that is still going is not disturbed.
+#[test]
+fn the_scratch_folder_is_one_runs_at_a_time() {
+    let folder = Folder::new("scratch");
+    let plan = folder.plan();
+    fs::create_dir_all(plan.scratch.join("archive/left")).expect("a folder can be made");
+    assert_eq!(outcome(&plan).1, None);
+    let lock = fs::File::create(plan.scratch.with_added_extension("lock")).expect("the lock can be opened");
+    lock.lock().expect("nobody holds it");
+    let error = run(&plan, &mut |_| {}).expect_err("it is held").to_string();
+    assert!(error.contains("another run uses"), "{error}");
+}
+
+#[test]
+fn interface_test_speaks_in_lines() {
+    let folder = Folder::new("lines");
+    fs::create_dir_all(folder.0.join("repository/embed/test")).expect("a folder can be made");
+    fs::write(folder.0.join("repository/embed/test/interface_test.c"), "").expect("a file can be written");
+    let plan = folder.plan();
+    folder.program("interface_test", "echo '12 checks passed on V8 15'\n", "exit 0");
+    let (table, error) = outcome(&plan);
+    assert_eq!(error, None);
+    assert!(table.contains("interface_test        12        0       0"), "{table}");
+    folder.program("interface_test", "echo 'interface_test.c:7: failed: a != NULL'\n", "exit 1");
+    let error = outcome(&plan).1.expect("a check failed");
+    assert!(
+        error.contains("interface_test: interface_test.c:7\n") && error.contains("got:      a != NULL"),
+        "{error}"
+    );
+    folder.program("interface_test", "", "exit 0");
+    assert!(outcome(&plan).1.expect("nothing was checked").contains("interface_test: it checked nothing"));
+}
