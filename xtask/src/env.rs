@@ -59,3 +59,9 @@ pub fn cargo() -> OsString {
 pub fn is_ci() -> bool {
     get("CI").is_some()
 }
+
+/// Cargo's home folder: `CARGO_HOME`, or `.cargo` in the user's home.
+pub fn cargo_home() -> Option<PathBuf> {
+    let home = || get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
+    get("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".cargo")))
+}
