@@ -72,4 +72,8 @@ pub fn pch() -> Option<PathBuf> {
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.
 pub fn rustc() -> OsString {
     get("RUSTC").unwrap_or_else(|| "rustc".into())
+/// Cargo's home folder: `CARGO_HOME`, or `.cargo` in the user's home.
+pub fn cargo_home() -> Option<PathBuf> {
+    let home = || get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
+    get("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".cargo")))
 }

@@ -13,6 +13,7 @@ mod process;
 #[expect(dead_code, reason = "the subcommands that use it are not wired yet")]
 mod verify;
 mod smoke;
+mod source;
 
 use std::process::ExitCode;
 

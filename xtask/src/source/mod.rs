@@ -1,0 +1,195 @@
+//! V8's tree: from where, with which patches, under which key; and the tree itself, made once and used again.
+//!
+//! [`plan`] decides and writes nothing; [`prepare`] does what the plan says. A tree is named by the SHA-256 of all that
+//! goes into it, so two plans with the same content share one tree, and a changed patch makes another one.
+
+mod apply;
+mod diff;
+pub mod patch;
+pub mod registry;
+mod tree;
+mod unpack;
+pub mod version;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use self::patch::Patch;
+pub use self::registry::Cargo;
+pub use self::tree::{Tree, prepare};
+pub use self::version::V8Version;
+use crate::error::{Error, IoContext as _, Result};
+
+/// Counts the ways in which this code has made trees: raise it when the same inputs give another tree.
+const RECIPE: u32 = 1;
+
+/// Where a tree of V8 comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The `v8` package of cargo's registry.
+    Crate,
+    /// The V8 that Node.js carries.
+    Node,
+    /// V8's own repositories.
+    DepotTools,
+}
+
+impl Kind {
+    /// The name in patches, plans and stamps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Crate => "crate",
+            Kind::Node => "node",
+            Kind::DepotTools => "depot-tools",
+        }
+    }
+
+    /// The opposite of [`Kind::name`].
+    pub fn from_name(name: &str) -> Option<Kind> {
+        [Kind::Crate, Kind::Node, Kind::DepotTools].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One package of cargo's registry, to the byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CratePin {
+    /// Name in the registry.
+    pub package: String,
+    /// The exact version.
+    pub version: String,
+    /// SHA-256 of the `.crate` file, 64 small hexadecimal digits: the `checksum` that cargo writes into Cargo.lock.
+    pub sha256: String,
+}
+
+/// What `targets.toml` pins of the source `crate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pins {
+    /// The `v8` package.
+    pub v8: CratePin,
+    /// The package with ICU's data (`src/icudtl.dat`), which the `v8` package leaves out; its version is 0.<ICU's major>.n.
+    pub icu_data: CratePin,
+    /// The version of V8 that must be in the tree.
+    pub v8_version: V8Version,
+}
+
+/// A file of the repository's `embed/` folder, which lies in the tree as `libv8/<path>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EmbedFile {
+    /// The file's name.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    #[serde(skip)]
+    bytes: Vec<u8>,
+}
+
+/// Everything that is decided about a tree before any work; what `--dry-run` prints is what [`prepare`] does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourcePlan {
+    /// Where the tree comes from.
+    pub kind: Kind,
+    /// The version of V8 that the tree must hold.
+    pub v8_version: V8Version,
+    /// The package with V8.
+    pub package: CratePin,
+    /// The package with ICU's data.
+    pub icu_data: CratePin,
+    /// The patches, in the order in which they are applied.
+    pub patches: Vec<Patch>,
+    /// The files of `libv8/`.
+    pub embed: Vec<EmbedFile>,
+    /// SHA-256 over all of the above and the recipe's number.
+    pub key: String,
+    /// Where the tree lies, or will.
+    pub folder: PathBuf,
+    /// Whether it lies there, whole.
+    pub present: bool,
+}
+
+/// Decides which tree `target` is built in. Reads the repository's `patches/` and `embed/`, and the stamp of a tree that
+/// is there; starts nothing and writes nothing.
+///
+/// # Errors
+/// A pin that is no pin, and every fault of the patches.
+pub fn plan(pins: &Pins, target: &str, repository: &Path, sources: &Path) -> Result<SourcePlan> {
+    for pin in [&pins.v8, &pins.icu_data] {
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
+        };
+        let digest =
+            pin.sha256.len() == 64 && pin.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !plain(&pin.package) || !plain(&pin.version) || !digest {
+            return Err(Error::usage(format!(
+                "bad pin: {} {} with sha256 {:?}",
+                pin.package, pin.version, pin.sha256
+            )));
+        }
+    }
+    let all = Patch::read_all(&repository.join("patches"))?;
+    let patches: Vec<Patch> =
+        patch::series(&all, Kind::Crate, pins.v8_version, target).into_iter().cloned().collect();
+    let embed = read_embed(&repository.join("embed"))?;
+    let key = key(pins, &patches, &embed);
+    let folder = sources.join(format!("{}-crate-{}-{}", pins.v8.package, pins.v8.version, &key[..16]));
+    Ok(SourcePlan {
+        kind: Kind::Crate,
+        v8_version: pins.v8_version,
+        package: pins.v8.clone(),
+        icu_data: pins.icu_data.clone(),
+        patches,
+        embed,
+        present: tree::is_whole(&folder, &key)?,
+        key,
+        folder,
+    })
+}
+
+/// Each field with its length before it, so that no two lists of fields have the same bytes.
+fn key(pins: &Pins, patches: &[Patch], embed: &[EmbedFile]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    add(&format!("libv8-source {RECIPE} {}", Kind::Crate.name()));
+    add(&pins.v8_version.to_string());
+    for pin in [&pins.v8, &pins.icu_data] {
+        [&pin.package, &pin.version, &pin.sha256].into_iter().for_each(|field| add(field));
+    }
+    add(&format!("{} patches", patches.len()));
+    patches.iter().for_each(|patch| [&patch.name, &patch.sha256].into_iter().for_each(|field| add(field)));
+    add(&format!("{} files", embed.len()));
+    embed.iter().for_each(|file| [&file.path, &file.sha256].into_iter().for_each(|field| add(field)));
+    hex(&hash.finalize())
+}
+
+fn read_embed(folder: &Path) -> Result<Vec<EmbedFile>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).or_io("read", folder)? {
+        let path = entry.or_io("read", folder)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name
+            .ok_or_else(|| Error::usage(format!("{}: the name is not UTF-8", path.display())))?
+            .to_owned();
+        let bytes = std::fs::read(&path).or_io("read", &path)?;
+        files.push(EmbedFile { path: name, sha256: sha256(&bytes), bytes });
+    }
+    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// SHA-256 in small hexadecimal digits.
+fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Makes the patched tree: under a temporary name, with a lock, the stamp last, then renamed.
+
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::patch::Patch;
+use super::registry::Cargo;
+use super::unpack::{Package, set_modified, write_new};
+use super::{CratePin, EmbedFile, RECIPE, SourcePlan, V8Version, apply};
+use crate::error::{Error, IoContext as _, Result};
+
+/// Lies at the root of every whole tree.
+const STAMP: &str = "libv8-source.json";
+
+/// Where ICU's build files look for the data.
+const ICU_DATA: &str = "third_party/icu/common/icudtl.dat";
+
+/// What the `v8` package has for its Rust bindings, and no build of V8 reads. `rust-toolchain.toml` would even make
+/// rustup fetch another Rust for every cargo that runs below the tree.
+const LEFT_OUT: [&str; 5] = ["benches/", "examples/", "gen/", "tests/", "rust-toolchain.toml"];
+
+/// A tree that can be built in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// The folder with `v8/`, `build/`, `third_party/`, and `libv8/`.
+    pub root: PathBuf,
+    /// The version that its `v8/include/v8-version.h` states.
+    pub v8_version: V8Version,
+    /// The plan's key.
+    pub key: String,
+}
+
+/// What is in the tree, for people and for [`is_whole`].
+#[derive(Serialize)]
+struct Stamp<'a> {
+    format: u32,
+    recipe: u32,
+    key: &'a str,
+    source: &'static str,
+    v8_version: V8Version,
+    packages: [&'a CratePin; 2],
+    patches: &'a [Patch],
+    embed: &'a [EmbedFile],
+}
+
+/// Whether a whole tree with this key lies in `folder`.
+///
+/// # Errors
+/// A folder that has the name, but not the stamp of a tree with this key: nobody but a person can have made it so.
+pub fn is_whole(folder: &Path, key: &str) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Key {
+        key: String,
+    }
+    let fault = |what: &str| {
+        Error::failed(format!("{} {what}", folder.display()))
+            .help(format!("remove {} and run this again: the tree is made anew", folder.display()))
+    };
+    let path = folder.join(STAMP);
+    match std::fs::read(&path) {
+        Ok(text) => {
+            let found: Key =
+                serde_json::from_slice(&text).map_err(|_| fault("has a stamp that is not readable"))?;
+            if found.key == key {
+                Ok(true)
+            } else {
+                Err(fault(&format!("holds another tree\n  wanted: {key}\n  found:  {}", found.key)))
+            }
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("read", &path, &error)),
+        Err(_) if folder.exists() => Err(fault(&format!("is no whole tree: there is no {STAMP} in it"))),
+        Err(_) => Ok(false),
+    }
+}
+
+/// The tree of the plan: the one that is there, or a new one. `say` gets a line for each step of the work.
+///
+/// A second process or thread with the same plan waits for the first. What an interrupted one left is removed.
+///
+/// # Errors
+/// Cargo's, a package that is not the pinned one, versions that do not fit, a patch that does not apply, and I/O. The
+/// tree's name is then not taken.
+pub fn prepare(plan: &SourcePlan, cargo: &Cargo, say: &dyn Fn(&str)) -> Result<Tree> {
+    let tree = Tree { root: plan.folder.clone(), v8_version: plan.v8_version, key: plan.key.clone() };
+    if is_whole(&plan.folder, &plan.key)? {
+        return Ok(tree);
+    }
+    let beside = |suffix: &str| {
+        let mut name = plan.folder.clone().into_os_string();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    if let Some(sources) = plan.folder.parent() {
+        std::fs::create_dir_all(sources).or_io("create", sources)?;
+    }
+    // Never removed: whoever waits on a removed file and whoever makes a new one would both hold "the" lock.
+    let _lock = lock(&beside(".lock"), say)?;
+    if is_whole(&plan.folder, &plan.key)? {
+        return Ok(tree);
+    }
+    let work = beside(".partial");
+    remove(&work)?;
+    let made = work.join("tree");
+    if let Err(error) = make(plan, cargo, &made, &work, say) {
+        // Best effort: the next run removes it too, and the first error is the one to tell.
+        let _ = remove(&work);
+        return Err(error);
+    }
+    std::fs::rename(&made, &plan.folder).or_io("rename to its place", &made)?;
+    remove(&work)?;
+    Ok(tree)
+}
+
+fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path).or_io("open", path)?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            say(&format!("waiting for the process that holds {}", path.display()))
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, &error)),
+    }
+    file.lock().or_io("lock", path)?;
+    Ok(file)
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", folder, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the whole tree at `root`, which is not there yet; `work` is for whatever else has to be written.
+fn make(plan: &SourcePlan, cargo: &Cargo, root: &Path, work: &Path, say: &dyn Fn(&str)) -> Result<()> {
+    say(&format!("getting {} {} from cargo's registry", plan.package.package, plan.package.version));
+    let v8 = cargo.package(&plan.package, work)?;
+    let icu_data = cargo.package(&plan.icu_data, work)?;
+
+    say(&format!("unpacking V8 {}", plan.v8_version));
+    v8.visit(&mut |file| {
+        if LEFT_OUT.iter().any(|left_out| file.path.starts_with(left_out)) {
+            return Ok(());
+        }
+        write_new(&root.join(file.path), file.bytes, file.executable)
+    })?;
+    check_version(plan, root)?;
+    add_icu_data(&plan.icu_data, &icu_data, root)?;
+
+    for patch in &plan.patches {
+        say(&format!("applying {}", patch.name));
+        apply::apply(patch, root)?;
+        for path in patch.diffs.iter().map(|diff| root.join(&diff.path)).filter(|path| path.exists()) {
+            let file = File::options().write(true).open(&path).or_io("open", &path)?;
+            set_modified(&file, &path)?;
+        }
+    }
+    for file in &plan.embed {
+        write_new(&root.join("libv8").join(&file.path), &file.bytes, false)?;
+    }
+    write_stamp(plan, &root.join(STAMP))
+}
+
+fn check_version(plan: &SourcePlan, root: &Path) -> Result<()> {
+    let path = root.join("v8/include/v8-version.h");
+    let text = std::fs::read_to_string(&path).or_io("read", &path)?;
+    let found =
+        V8Version::from_header(&text).map_err(|what| Error::failed(format!("{}: {what}", path.display())))?;
+    if found == plan.v8_version {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} {} is not V8 {}, but {found}",
+        plan.package.package, plan.package.version, plan.v8_version
+    ))
+    .help("targets.toml pins V8's version beside the package's: make them agree"))
+}
+
+/// Data of another ICU makes V8 start without any locale, so the majors are compared.
+fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    struct IcuVersion {
+        major_version: String,
+    }
+    let path = root.join("third_party/icu/version.json");
+    let text = std::fs::read(&path).or_io("read", &path)?;
+    let wanted: IcuVersion = serde_json::from_slice(&text)
+        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+    let found = pin.version.strip_prefix("0.").and_then(|rest| rest.split('.').next()).unwrap_or("?");
+    if found != wanted.major_version {
+        return Err(Error::usage(format!(
+            "V8's tree wants the data of ICU {}, {} {} has that of ICU {found}",
+            wanted.major_version, pin.package, pin.version
+        ))
+        .help(format!("pin {} 0.{}.… in targets.toml", pin.package, wanted.major_version)));
+    }
+    let data = package
+        .read("src/icudtl.dat")?
+        .ok_or_else(|| Error::failed(format!("{} {} has no src/icudtl.dat", pin.package, pin.version)))?;
+    write_new(&root.join(ICU_DATA), &data, false)
+}
+
+fn write_stamp(plan: &SourcePlan, path: &Path) -> Result<()> {
+    let stamp = Stamp {
+        format: 1,
+        recipe: RECIPE,
+        key: &plan.key,
+        source: plan.kind.name(),
+        v8_version: plan.v8_version,
+        packages: [&plan.package, &plan.icu_data],
+        patches: &plan.patches,
+        embed: &plan.embed,
+    };
+    let mut text = serde_json::to_string_pretty(&stamp)
+        .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
+    text.push('\n');
+    let mut file = File::create_new(path).or_io("create", path)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).or_io("write", path)?;
+    set_modified(&file, path)
+}
