@@ -69,9 +69,13 @@ pub fn is_ci() -> bool {
 /// `LIBV8_PCH`: set by the tool itself for the compilers it starts, never by a user.
 pub fn pch() -> Option<PathBuf> {
     get("LIBV8_PCH").map(PathBuf::from)
+}
+
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.
 pub fn rustc() -> OsString {
     get("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
 /// Cargo's home folder: `CARGO_HOME`, or `.cargo` in the user's home.
 pub fn cargo_home() -> Option<PathBuf> {
     let home = || get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
