@@ -186,7 +186,7 @@ fn judge_lines(output: &str, report: &mut ProgramReport) {
 /// A folder that is removed at the end; a file beside it keeps a second run on the same folder out.
 struct Scratch {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Scratch {
@@ -212,7 +212,7 @@ impl Scratch {
             _ => {}
         }
         fs::create_dir(path).or_io("create", path)?;
-        Ok(Scratch { path: path.to_path_buf(), _lock: lock })
+        Ok(Scratch { path: path.to_path_buf(), lock })
     }
 }
 
@@ -220,5 +220,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // Removed best-effort: a failure here must not hide the report, and the next run removes it first.
         drop(fs::remove_dir_all(&self.path));
+        // Not left to the file's closing: a child that another thread is just starting holds the file open until its exec.
+        drop(self.lock.unlock());
     }
 }
