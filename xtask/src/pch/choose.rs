@@ -4,10 +4,8 @@
 //! includes by itself (so it can stand alone), that guards against being included twice, and that a good part
 //! of the target's sources reach.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::Group;
 
@@ -20,27 +18,50 @@ const MINIMUM_SHARE: f64 = 0.3;
 /// A target with fewer sources cannot win back what its header costs to build.
 const MINIMUM_SOURCES: usize = 8;
 
-/// The headers that are worth precompiling for a group, and which of them each of its sources reaches.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// As they are spelled in an `#include`, each after those it needs.
-    pub headers: Vec<String>,
-    /// For each source, positions in `headers`.
-    pub reached: BTreeMap<String, Vec<usize>>,
-    /// For each header, the positions of the headers it reaches itself.
-    pub needs: Vec<Vec<usize>>,
+/// The headers that are worth precompiling for a group, and what each of its sources reaches.
+pub struct Choice<'a> {
+    scanner: Scanner<'a>,
+    /// Every file that a source reaches, each after those it includes itself.
+    order: Vec<usize>,
+    /// The chosen ones in that order, with their spelling.
+    chosen: Vec<(usize, String)>,
+    /// What each source reaches.
+    closures: Vec<(&'a String, HashSet<usize>)>,
 }
 
-impl Choice {
-    /// The text of a header that includes those for which `wanted` says so.
-    pub fn text(&self, wanted: impl Fn(usize) -> bool) -> String {
-        let chosen = self.headers.iter().enumerate().filter(|(position, _)| wanted(*position));
-        chosen.map(|(_, spelling)| format!("#include {spelling}\n")).collect()
+impl<'a> Choice<'a> {
+    /// The text of a header that includes what is chosen, but nothing that is one of `without` or includes it.
+    pub fn text(&mut self, without: &HashSet<usize>) -> String {
+        let mut text = String::new();
+        for (id, spelling) in &self.chosen {
+            if !without.contains(id) && self.scanner.closure(*id).is_disjoint(without) {
+                text.push_str(&format!("#include {spelling}\n"));
+            }
+        }
+        text
     }
 
-    /// Whether a header is one of `others`, or includes one of them.
-    pub fn brings(&self, header: usize, others: &[usize]) -> bool {
-        others.iter().any(|other| *other == header || self.needs[header].contains(other))
+    /// The file that declares `word`: the first to mention it, because files come after those they need.
+    pub fn declaring(&self, word: &str) -> Option<usize> {
+        let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mentions = |text: &str| {
+            text.match_indices(word).any(|(at, _)| {
+                !is_part(text[..at].chars().next_back()) && !is_part(text[at + word.len()..].chars().next())
+            })
+        };
+        self.order.iter().copied().find(|id| {
+            std::fs::read(&self.scanner.files[*id].path).is_ok_and(|text| mentions(&String::from_utf8_lossy(&text)))
+        })
+    }
+
+    /// The sources worth compiling with a precompiled header, told apart by whether they reach all of `files`.
+    pub fn sources(&self, files: &HashSet<usize>) -> (BTreeSet<String>, BTreeSet<String>) {
+        let count = |closure: &HashSet<usize>| self.chosen.iter().filter(|(id, _)| closure.contains(id)).count();
+        // A source that reaches next to nothing gains nothing.
+        let worthwhile = self.closures.iter().filter(|(_, closure)| count(closure) * 4 >= self.chosen.len());
+        let (all, rest): (Vec<_>, Vec<_>) = worthwhile.partition(|(_, closure)| files.is_subset(closure));
+        let names = |list: Vec<&(&String, _)>| list.into_iter().map(|(name, _)| (*name).clone()).collect();
+        (names(all), names(rest))
     }
 }
 
@@ -49,10 +70,10 @@ impl Choice {
 /// `directory` is ninja's folder, which all paths are relative to. `stand_alone` are the sources of the whole build:
 /// what one of them includes by itself can be included by itself.
 pub fn choose<'a>(
-    directory: &Path,
-    group: &Group,
+    directory: &'a Path,
+    group: &'a Group,
     stand_alone: impl Iterator<Item = &'a String>,
-) -> Option<Choice> {
+) -> Option<Choice<'a>> {
     if group.sources.len() < MINIMUM_SOURCES {
         return None;
     }
@@ -79,19 +100,12 @@ pub fn choose<'a>(
         closures.push((name, closure));
     }
     let needed = (group.sources.len() as f64 * MINIMUM_SHARE).ceil() as usize;
-    order.retain(|id| {
-        scanner.files[*id].guarded && spelled.contains_key(id) && counts.get(id).is_some_and(|count| *count >= needed)
-    });
-    let positions: HashMap<usize, usize> = order.iter().enumerate().map(|(position, id)| (*id, position)).collect();
-    let translate = |closure: &HashSet<usize>| {
-        let mut list: Vec<usize> = closure.iter().filter_map(|id| positions.get(id).copied()).collect();
-        list.sort_unstable();
-        list
-    };
-    let reached = closures.iter().map(|(name, closure)| ((*name).clone(), translate(closure))).collect();
-    let needs = order.iter().map(|id| translate(&scanner.closure(*id))).collect();
-    let headers: Vec<String> = order.iter().filter_map(|id| spelled.get(id).cloned()).collect();
-    (!headers.is_empty()).then_some(Choice { headers, reached, needs })
+    let chosen: Vec<(usize, String)> = order
+        .iter()
+        .filter(|id| scanner.files[**id].guarded && counts.get(id).is_some_and(|count| *count >= needed))
+        .filter_map(|id| Some((*id, spelled.get(id)?.clone())))
+        .collect();
+    (!chosen.is_empty()).then_some(Choice { scanner, order, chosen, closures })
 }
 
 /// Reads files once and remembers what they include.

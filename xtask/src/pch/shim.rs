@@ -1,12 +1,13 @@
 //! What runs in place of clang during a build: adds the precompiled header of the file's GN target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
+use object::{Object as _, ObjectSymbol as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -132,6 +133,9 @@ impl Compile {
     }
 }
 
+/// Fewer sources than this do not win back a second header.
+const MINIMUM_INERT: usize = 8;
+
 /// What was built for one group and one set of flags; on disk as `STEM.json`, written last.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Prepared {
@@ -169,29 +173,33 @@ impl Builder<'_> {
     /// Builds what pays, and says so on disk, also when that is nothing: each target is looked at once.
     ///
     /// Some headers put bytes into every object that includes them (a constant array of V8's WebAssembly, say). A
-    /// precompiled header with one of those would put them into objects whose sources never asked. Such headers are
-    /// found by compiling nothing but includes; the sources that reach all of them get the full header, the others
-    /// get one of headers that leave no trace.
+    /// precompiled header with one of those would put them into objects whose sources never asked. So an empty source
+    /// is compiled with each header; what then stands in its object leads to the file that declares it. The sources
+    /// that reach all such files get the full header, the others get one of headers that leave no trace.
     fn prepare(&self, directory: &Path, group: &str) -> Option<Prepared> {
         let groups: Groups = serde_json::from_slice(&std::fs::read(format!("{FOLDER}/{GROUPS_FILE}")).ok()?).ok()?;
         let sources = groups.0.values().flat_map(|group| &group.sources);
         let mut prepared = Prepared::default();
-        if let Some(choice) = groups.0.get(group).and_then(|group| choose::choose(directory, group, sources)) {
-            let tracing = self.tracing(&choice);
-            let reaches_tracing = |reached: &Vec<usize>| tracing.iter().all(|header| reached.contains(header));
-            // A source that reaches next to nothing gains nothing, and its object is the likeliest to change.
-            let pays = |reached: &&Vec<usize>| reached.len() * 4 >= choice.headers.len();
-            let (full, inert): (Vec<_>, Vec<_>) = choice
-                .reached
-                .iter()
-                .filter(|(_, reached)| pays(reached))
-                .partition(|(_, reached)| reaches_tracing(reached));
-            if !full.is_empty() && self.precompile("full", &choice.text(|_| true)).is_some() {
-                prepared.full = full.into_iter().map(|(source, _)| source.clone()).collect();
-            }
-            let is_inert = |header| !choice.brings(header, &tracing);
-            if inert.len() > 3 && self.precompile("inert", &choice.text(is_inert)).is_some() {
-                prepared.inert = inert.into_iter().map(|(source, _)| source.clone()).collect();
+        if let Some(mut choice) = groups.0.get(group).and_then(|group| choose::choose(directory, group, sources)) {
+            let mut tracing = HashSet::new();
+            if self.precompile("full", &choice.text(&tracing)).is_some()
+                && let Some(found) = self.trace("full", &choice)
+            {
+                tracing.extend(found);
+                let (full, rest) = choice.sources(&tracing);
+                prepared.full = full;
+                // Two headers for a handful of sources cost more than they save.
+                for _ in 0..3 {
+                    if rest.len() < MINIMUM_INERT || self.precompile("inert", &choice.text(&tracing)).is_none() {
+                        break;
+                    }
+                    let Some(found) = self.trace("inert", &choice) else { break };
+                    if found.is_empty() {
+                        prepared.inert = rest;
+                        break;
+                    }
+                    tracing.extend(found);
+                }
             }
         }
         let partial = format!("{}.json.partial", self.stem);
@@ -200,33 +208,25 @@ impl Builder<'_> {
         Some(prepared)
     }
 
-    /// The headers that leave a trace in an object which includes them and does nothing else.
-    fn tracing(&self, choice: &Choice) -> Vec<usize> {
-        let mut tracing: Vec<usize> = Vec::new();
-        let Some(empty) = self.object_of("") else { return tracing };
-        // Each round costs a few compiles; a tree where this does not end has no header worth precompiling.
-        for _ in 0..8 {
-            let text = |end: usize| choice.text(|header| header < end && !choice.brings(header, &tracing));
-            let leaves_trace = |end: usize| self.object_of(&text(end)).is_none_or(|object| object != empty);
-            if !leaves_trace(choice.headers.len()) {
-                break;
-            }
-            let (mut inert, mut traced) = (0, choice.headers.len());
-            while traced - inert > 1 {
-                let middle = inert.midpoint(traced);
-                if leaves_trace(middle) { traced = middle } else { inert = middle }
-            }
-            tracing.push(traced - 1);
-        }
-        tracing
-    }
-
-    /// The object of a source with this text.
-    fn object_of(&self, text: &str) -> Option<Vec<u8>> {
+    /// The files whose declarations stand in the object of an empty source that is compiled with a header; nothing
+    /// if that cannot be told, which is no header to use.
+    fn trace(&self, kind: &str, choice: &Choice) -> Option<HashSet<usize>> {
         let (source, object) = (format!("{}.probe.cc", self.stem), format!("{}.probe.o", self.stem));
-        std::fs::write(&source, text).ok()?;
+        std::fs::write(&source, "").ok()?;
         self.compile(&["-x", "c++", "-c", &source, "-o", &object])?;
-        std::fs::read(object).ok()
+        let plain = std::fs::read(&object).ok()?;
+        let header = format!("{}.{kind}.pch", self.stem);
+        self.compile(&["-include-pch", &header, "-x", "c++", "-c", &source, "-o", &object])?;
+        let with = std::fs::read(&object).ok()?;
+        if plain == with {
+            return Some(HashSet::new());
+        }
+        let file = object::File::parse(with.as_slice()).ok()?;
+        let names = file.symbols().filter(|symbol| symbol.is_definition()).filter_map(|symbol| symbol.name().ok());
+        let files: HashSet<usize> =
+            names.map(|name| choice.declaring(last_identifier(name)?)).collect::<Option<_>>()?;
+        // Bytes without a symbol cannot be traced to a file.
+        (!files.is_empty()).then_some(files)
     }
 
     fn precompile(&self, kind: &str, text: &str) -> Option<()> {
@@ -246,6 +246,24 @@ impl Builder<'_> {
         }
         Some(())
     }
+}
+
+/// The last name in a mangled one: `_ZN2v88internal4wasmL4kAbcE` is `kAbc` (Itanium C++ ABI, 5.1.2: lengths before names).
+fn last_identifier(mangled: &str) -> Option<&str> {
+    let rest = mangled.strip_prefix("_Z")?;
+    let (mut at, mut last) = (0, None);
+    while at < rest.len() {
+        let digits = rest[at..].bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            at += 1;
+            continue;
+        }
+        let length: usize = rest[at..at + digits].parse().ok()?;
+        let start = at + digits;
+        last = Some(rest.get(start..start + length)?);
+        at = start + length;
+    }
+    last
 }
 
 /// Counts a compile that only worked without its header; several processes append, a line at a time.
@@ -270,6 +288,14 @@ mod tests {
     fn parse(line: &str) -> Option<Compile> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         Compile::parse(&words)
+    }
+
+    #[test]
+    fn names_are_read_from_mangled_ones() {
+        assert_eq!(last_identifier("_ZN2v88internal4wasmL26kCompilationPriorityStringE"), Some("kCompilationPriorityString"));
+        assert_eq!(last_identifier("_ZL3abc"), Some("abc"));
+        assert_eq!(last_identifier("main"), None);
+        assert_eq!(last_identifier("_Z9x"), None);
     }
 
     #[test]
