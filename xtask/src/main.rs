@@ -4,5 +4,6 @@ mod env;
 mod error;
 mod paths;
 mod process;
+mod toolchain;
 
 fn main() {}
