@@ -64,7 +64,8 @@ pub fn unpack(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpac
         }
         let apt = apt.as_ref();
         let deb = download::ensure(job.downloads, &file_pin, |folder| {
-            let apt = apt.ok_or_else(|| Error::failed(format!("{} vanished from the cache", file_pin.file)))?;
+            let apt =
+                apt.ok_or_else(|| Error::failed(format!("{} vanished from the cache", file_pin.file)))?;
             apt.download(&pin.package, &version, &file_pin.file, folder)
         })?;
         process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(&root))?;
@@ -114,14 +115,19 @@ struct Apt<'a> {
 impl<'a> Apt<'a> {
     fn update(job: &Job<'_>, programs: &'a Programs) -> Result<Apt<'a>> {
         let mirror = job.mirror.ok_or_else(|| {
-            Error::failed("apt's sources name no mirror of Debian").help("set LIBV8_GN to a gn of your own, of 2026 or later")
+            Error::failed("apt's sources name no mirror of Debian")
+                .help("set LIBV8_GN to a gn of your own, of 2026 or later")
         })?;
         let at = |name: &str| job.scratch.join(name);
         for folder in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(at(folder)).or_io("create", &at(folder))?;
         }
-        let list: String =
-            job.gn.suites.iter().map(|suite| format!("deb [signed-by={}] {mirror} {suite} main\n", job.gn.keyring)).collect();
+        let list: String = job
+            .gn
+            .suites
+            .iter()
+            .map(|suite| format!("deb [signed-by={}] {mirror} {suite} main\n", job.gn.keyring))
+            .collect();
         // An image's hooks would clean the system's own folders, or refresh its indexes. They can only be cleared in a file read last.
         let hooks = ["Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"];
         let clear: String = hooks.iter().map(|hook| format!("#clear APT::Update::{hook};\n")).collect();
@@ -180,18 +186,29 @@ impl<'a> Apt<'a> {
 fn choose(pin: &DebianPin, shown: &str, not_older: impl Fn(&str, &str) -> Result<bool>) -> Result<Offer> {
     let mut best: Option<Offer> = None;
     for stanza in shown.split("\n\n") {
-        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim);
-        let (Some(version), Some(size), Some(digest)) = (field("Version"), field("Size"), field("SHA256")) else { continue };
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+        };
+        let (Some(version), Some(size), Some(digest)) = (field("Version"), field("Size"), field("SHA256"))
+        else {
+            continue;
+        };
         if version == pin.version {
             // Compared with the pin after the download, which then names both values.
             return Ok(Offer { version: version.into(), file: file_pin(pin) });
         }
         let floor = best.as_ref().map_or(pin.version.as_str(), |best| &best.version);
         if not_older(version, floor)? {
-            let bad = |what| Error::failed(format!("apt-cache says a bad {what} for {} {version}", pin.package));
+            let bad =
+                |what| Error::failed(format!("apt-cache says a bad {what} for {} {version}", pin.package));
             let sha256 = Sha256::try_from(digest.to_owned()).map_err(|_| bad("SHA256"))?;
             let size_bytes = size.parse().map_err(|_| bad("Size"))?;
-            let file = file_pin(&DebianPin { package: pin.package.clone(), version: version.into(), size_bytes, sha256 });
+            let file = file_pin(&DebianPin {
+                package: pin.package.clone(),
+                version: version.into(),
+                size_bytes,
+                sha256,
+            });
             best = Some(Offer { version: version.into(), file });
         }
     }
@@ -204,7 +221,9 @@ fn choose(pin: &DebianPin, shown: &str, not_older: impl Fn(&str, &str) -> Result
 /// The mirror of Debian in the texts of apt's sources (file name, text): the first entry with a release of Debian that is not its security
 /// archive. Both of apt's formats, sources.list(5).
 pub fn debian_mirror(sources: &[(String, String)]) -> Option<String> {
-    sources.iter().find_map(|(name, text)| if name.ends_with(".sources") { from_deb822(text) } else { from_list(text) })
+    sources
+        .iter()
+        .find_map(|(name, text)| if name.ends_with(".sources") { from_deb822(text) } else { from_list(text) })
 }
 
 fn from_deb822(text: &str) -> Option<String> {
@@ -217,16 +236,21 @@ fn from_deb822(text: &str) -> Option<String> {
             };
             stanza.iter().find_map(value)
         };
-        let words = |name: &str| field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let words = |name: &str| {
+            field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
         let off = field("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no"));
-        let ours = !off && words("Types").contains(&"deb".to_owned()) && words("Suites").iter().any(|suite| is_debian(suite));
+        let ours = !off
+            && words("Types").contains(&"deb".to_owned())
+            && words("Suites").iter().any(|suite| is_debian(suite));
         if ours { words("URIs").into_iter().next() } else { None }
     })
 }
 
 fn from_list(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
-        let rest = line.split('#').next()?.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
+        let rest =
+            line.split('#').next()?.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
         let rest = match rest.strip_prefix('[') {
             Some(options) => options.split_once(']')?.1,
             None => rest,
@@ -239,7 +263,8 @@ fn from_list(text: &str) -> Option<String> {
 
 /// A suite of Debian itself; its security archive and its updates lie elsewhere or have another shape.
 fn is_debian(suite: &str) -> bool {
-    let releases = ["bullseye", "bookworm", "trixie", "forky", "sid", "stable", "testing", "unstable", "oldstable"];
+    let releases =
+        ["bullseye", "bookworm", "trixie", "forky", "sid", "stable", "testing", "unstable", "oldstable"];
     releases.contains(&suite)
 }
 

@@ -14,14 +14,26 @@ fn mirrors_of_deb822() {
     check("x.sources", "Types: deb-src\nURIs: http://m.example/d\nSuites: sid\n", None);
     check("x.sources", "Enabled: no\nTypes: deb\nURIs: http://m.example/d\nSuites: sid\n", None);
     check("node.sources", "Types: deb\nURIs: https://n.example/node_20.x\nSuites: nodistro\n", None);
-    check("x.sources", "types: deb deb-src\nuris: http://m.example/d http://o.example\nsuites: trixie\n", Some("http://m.example/d"));
+    check(
+        "x.sources",
+        "types: deb deb-src\nuris: http://m.example/d http://o.example\nsuites: trixie\n",
+        Some("http://m.example/d"),
+    );
 }
 
 #[test]
 fn mirrors_of_one_line_lists() {
     check("sources.list", "deb http://m.example/debian bookworm main\n", Some("http://m.example/debian"));
-    check("sources.list", "deb [arch=amd64 signed-by=/k] http://m.example/debian sid main # x\n", Some("http://m.example/debian"));
-    check("sources.list", "# deb http://m.example/debian sid main\ndeb-src http://m.example/debian sid main\n", None);
+    check(
+        "sources.list",
+        "deb [arch=amd64 signed-by=/k] http://m.example/debian sid main # x\n",
+        Some("http://m.example/debian"),
+    );
+    check(
+        "sources.list",
+        "# deb http://m.example/debian sid main\ndeb-src http://m.example/debian sid main\n",
+        None,
+    );
     check("sources.list", "deb http://m.example/debian-security bookworm-security main\n", None);
 }
 
@@ -31,8 +43,12 @@ fn stanza(version: &str, digit: &str) -> String {
 
 /// Versions of one digit stand in for dpkg's order.
 fn offered(versions: &[(&str, &str)]) -> Result<(String, String)> {
-    let pin =
-        DebianPin { package: "gn".into(), version: "5".into(), size_bytes: 7, sha256: Sha256::try_from("a".repeat(64)).unwrap() };
+    let pin = DebianPin {
+        package: "gn".into(),
+        version: "5".into(),
+        size_bytes: 7,
+        sha256: Sha256::try_from("a".repeat(64)).unwrap(),
+    };
     let shown: Vec<String> = versions.iter().map(|(version, digit)| stanza(version, digit)).collect();
     let offer = choose(&pin, &shown.join("\n"), |left, right| Ok(left >= right))?;
     Ok((offer.version, offer.file.sha256.as_str()[..1].to_owned()))

@@ -26,7 +26,11 @@ pub fn ensure(downloads: &Path, pin: &FilePin, fetch: impl FnOnce(&Path) -> Resu
             Err(error) => {
                 let away = refuse(downloads, &path, pin)?;
                 let what = error.to_string();
-                eprintln!("{}; moved to {}, fetched again", what.trim_start_matches("error: "), away.display());
+                eprintln!(
+                    "{}; moved to {}, fetched again",
+                    what.trim_start_matches("error: "),
+                    away.display()
+                );
             }
         }
     }
@@ -61,7 +65,11 @@ pub fn check(path: &Path, pin: &FilePin) -> Result<()> {
     }
     let digest = digest(path)?;
     if digest != pin.sha256 {
-        return Err(Error::failed(format!("{} has SHA-256 {digest}, its pin says {}", path.display(), pin.sha256)));
+        return Err(Error::failed(format!(
+            "{} has SHA-256 {digest}, its pin says {}",
+            path.display(),
+            pin.sha256
+        )));
     }
     Ok(())
 }
@@ -89,7 +97,9 @@ fn refuse(downloads: &Path, path: &Path, pin: &FilePin) -> Result<PathBuf> {
 /// Removes a folder that may not be there.
 pub fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder, &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", folder, &error))
+        }
         _ => Ok(()),
     }
 }
@@ -114,7 +124,8 @@ mod tests {
     fn f04_wrong_bytes_are_refused_with_both_values() {
         let folder = Folder::new();
         let wanted = pin("a.whl", b"right");
-        let error = ensure(folder.path(), &wanted, |dir| fs::write(dir.join("a.whl"), b"wrong").or_io("write", dir));
+        let error =
+            ensure(folder.path(), &wanted, |dir| fs::write(dir.join("a.whl"), b"wrong").or_io("write", dir));
         let text = error.unwrap_err().to_string();
         assert!(text.contains(wanted.sha256.as_str()), "{text}");
         assert!(text.contains(pin("", b"wrong").sha256.as_str()), "{text}");
@@ -139,7 +150,8 @@ mod tests {
         let path = place(folder.path(), &wanted);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"wrong").unwrap();
-        ensure(folder.path(), &wanted, |dir| fs::write(dir.join("a.whl"), b"right").or_io("write", dir)).unwrap();
+        ensure(folder.path(), &wanted, |dir| fs::write(dir.join("a.whl"), b"right").or_io("write", dir))
+            .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"right");
         assert_eq!(fs::read(folder.path().join("refused/a.whl")).unwrap(), b"wrong");
     }

