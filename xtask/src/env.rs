@@ -12,10 +12,7 @@ fn get(name: &str) -> Option<OsString> {
 /// Name and meaning of every variable, in the order in which the README lists them.
 pub const TABLE: &[(&str, &str)] = &[
     ("LIBV8_CACHE_DIR", "where downloads, the toolchain, V8's tree, objects and sccache's folder are kept"),
-    (
-        "LIBV8_CLANG",
-        "a folder with bin/clang++ and bin/ld.lld of your own, instead of the pinned ones (as --clang)",
-    ),
+    ("LIBV8_CLANG", "a folder with bin/clang++ and bin/ld.lld of your own, instead of the pinned ones (as --clang)"),
     ("LIBV8_GN", "a gn of your own, instead of the pinned one"),
     ("CI", "set by CI systems: progress is then a line now and then"),
 ];
@@ -44,10 +41,7 @@ pub fn user_cache_dir() -> Option<PathBuf> {
         home().map(|home| home.join("Library/Caches"))
     } else {
         // The specification says that a relative XDG_CACHE_HOME is to be ignored.
-        get("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .or_else(|| Some(home()?.join(".cache")))
+        get("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(|| Some(home()?.join(".cache")))
     }
 }
 

@@ -24,8 +24,7 @@ impl Cache {
             (Some(own), _) => std::path::absolute(&own).or_io("make absolute", &own)?,
             (None, Some(user)) => user.join("libv8"),
             (None, None) => {
-                return Err(Error::usage("there is no home folder to keep a cache in")
-                    .help("set LIBV8_CACHE_DIR to a folder"));
+                return Err(Error::usage("there is no home folder to keep a cache in").help("set LIBV8_CACHE_DIR to a folder"));
             }
         };
         Ok(Cache { root })

@@ -20,11 +20,7 @@ pub fn display(command: &Command) -> String {
     let quote = |word: &OsStr| {
         let word = word.to_string_lossy().into_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:+,@%".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
     };
     std::iter::once(command.get_program()).chain(command.get_args()).map(quote).collect::<Vec<_>>().join(" ")
 }
@@ -54,8 +50,7 @@ pub fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     let out = output(command)?;
     file.write_all(&out.stdout).and_then(|()| file.write_all(&out.stderr)).or_io("write", log)?;
     if !out.status.success() {
-        return Err(failure(command, out.status, &out.stderr, &out.stdout)
-            .help(format!("the whole log: {}", log.display())));
+        return Err(failure(command, out.status, &out.stderr, &out.stdout).help(format!("the whole log: {}", log.display())));
     }
     Ok(())
 }
