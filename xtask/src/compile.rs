@@ -12,7 +12,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
-use crate::sccache::{self, Server};
+use crate::sccache::Server;
 use crate::toolchain::{Toolchain, probe_flags};
 use crate::{ninja, process};
 
@@ -145,7 +145,7 @@ pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options
     Ok(statistics)
 }
 
-/// The program that ninja's commands name is found here first: GN's files call `python`, which Debian has not.
+/// Writes to a temporary name first, so that a mark is whole or not there.
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value).expect("strings and numbers only");
     let partial = path.with_extension("json.partial");
@@ -259,9 +259,6 @@ pub fn summary(statistics: &Statistics) -> String {
     }
     text
 }
-
-/// The server's counts, for [`summary`].
-pub use sccache::Counts;
 
 #[cfg(test)]
 mod tests {

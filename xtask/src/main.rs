@@ -1,30 +1,56 @@
 //! The tool that builds, packages and verifies V8: `cargo xtask --help`.
 
+mod commands;
+mod compile;
 mod env;
 mod error;
-mod ninja;
-mod signals;
-mod licences;
-#[cfg_attr(not(test), expect(dead_code, reason = "the subcommands that use it are not wired yet"))]
+mod flags;
+mod layers;
 mod library;
+mod licences;
+mod matrix;
+mod ninja;
+mod package;
 mod paths;
 mod pch;
+mod plan;
 mod process;
-#[expect(dead_code, reason = "the subcommands that use it are not wired yet")]
-mod verify;
+mod sccache;
+mod signals;
 mod smoke;
 mod source;
+mod toolchain;
+mod verify;
+mod workspace;
 
 use std::process::ExitCode;
+
+use clap::Parser as _;
+use flags::{Command, Flags};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if pch::shim::is_wanted(arguments.get(1)) {
         return pch::shim::main(&arguments[1..]);
     }
-    if arguments.get(1).is_some_and(|a| a == "groups") {
-        let db: Vec<pch::Compilation> = serde_json::from_slice(&std::fs::read(&arguments[2]).unwrap()).unwrap();
-        println!("{}", serde_json::to_string(&pch::Groups::from_compilations(&db)).unwrap());
+    let result = match Flags::parse().command {
+        Command::BuildV8(flags) => commands::build_v8::run(&flags),
+        Command::Plan(flags) => commands::plan::run(&flags),
+        Command::Doctor(flags) => commands::doctor::run(&flags),
+        Command::Toolchain(flags) => commands::toolchain::run(&flags),
+        Command::Source(flags) => commands::source::run(&flags),
+        Command::Package(flags) => commands::package::run(&flags),
+        Command::Verify(flags) => commands::verify::run(&flags),
+        Command::Smoke(flags) => commands::smoke::run(&flags),
+        Command::Targets(flags) => commands::targets::run(&flags),
+        Command::Clean(flags) => commands::clean::run(&flags),
+        Command::Completions(flags) => commands::completions::run(&flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
     }
-    ExitCode::SUCCESS
 }

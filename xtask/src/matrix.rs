@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr as _;
 
 use serde::Deserialize;
 
 use crate::error::{Error, IoContext as _, Kind, Result};
-use crate::source::CratePin;
-use crate::toolchain::Tools;
+use crate::source::{CratePin, Pins, V8Version};
+use crate::toolchain::pins::Tools;
 
 /// The whole file; its head documents every key.
 #[derive(Debug, Clone, Deserialize)]
@@ -114,6 +115,14 @@ impl Matrix {
             faults.push(format!("v8.version is {:?}, not four numbers", matrix.v8.version));
         }
         if faults.is_empty() { Ok(matrix) } else { Err(Error::all(Kind::Usage, "targets.toml", &faults)) }
+    }
+
+    /// The pins of the source `crate`.
+    pub fn source_pins(&self) -> Result<Pins> {
+        let RegistrySource { package, version, sha256, icu_data } = self.sources.registry.clone();
+        let v8_version = V8Version::from_str(&self.v8.version)
+            .map_err(|error| Error::usage(format!("targets.toml: v8.version {:?}: {error}", self.v8.version)))?;
+        Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
     }
 
     /// The row of a triple; an unknown one names those there are.

@@ -1,6 +1,6 @@
 //! Makes an archive out of a finished build: library, headers, licences, descriptor.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use v8_archive::{FORMAT, Sha256};
 
 use crate::compile::{self, Build};
 use crate::error::{Error, IoContext as _, Result};
-use crate::library::normalise;
+use crate::library::normalise::normalise;
 use crate::licences;
 use crate::plan::Plan;
 use crate::process;
@@ -23,13 +23,8 @@ const ZSTD_LEVEL: i32 = 19;
 
 /// Packs the archive of a finished build. Same build, same bytes.
 pub fn package(plan: &Plan, build: &Build, toolchain: &Toolchain, repository: &Path, threads: u32) -> Result<Packed> {
+    must_be_built(plan)?;
     let library = build.out.join(compile::LIBRARY);
-    if !library.is_file() {
-        return Err(Error::failed(format!("there is no finished build in {}", build.out.display())).help(format!(
-            "cargo xtask build-v8 --target {} --variant {}   builds it",
-            plan.target, plan.variant
-        )));
-    }
     let stage = build.out.join("archive");
     match fs::remove_dir_all(&stage) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &stage, &error)),
@@ -50,6 +45,17 @@ pub fn package(plan: &Plan, build: &Build, toolchain: &Toolchain, repository: &P
         .map_err(|error| Error::failed(error.to_string()))?;
     fs::remove_dir_all(&stage).or_io("remove", &stage)?;
     Ok(packed)
+}
+
+/// Refuses a plan whose library is not built.
+pub fn must_be_built(plan: &Plan) -> Result<()> {
+    if plan.out.join(compile::LIBRARY).is_file() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("there is no finished build in {}", plan.out.display())).help(format!(
+        "cargo xtask build-v8 --target {} --variant {}   builds it",
+        plan.target, plan.variant
+    )))
 }
 
 /// `include/`: V8's own headers, ours, and the C++ library's that V8's interface is compiled with.
@@ -269,10 +275,10 @@ fn copy_folder(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result
     Ok(())
 }
 
-/// For `package --format json` and the closing lines of a build.
-pub fn sizes(packed: &Packed) -> BTreeMap<&'static str, u64> {
+/// How large the library in an archive is.
+pub fn library_bytes(packed: &Packed) -> u64 {
     let library = packed.descriptor.files.iter().find(|file| file.path.starts_with("lib/"));
-    BTreeMap::from([("archive", packed.size_bytes), ("library", library.map_or(0, |file| file.size_bytes))])
+    library.map_or(0, |file| file.size_bytes)
 }
 
 #[cfg(test)]

@@ -56,3 +56,11 @@ impl Cache {
         self.root.join("sccache")
     }
 }
+
+#[cfg(test)]
+impl Cache {
+    /// A cache in a test's own folder.
+    pub fn at(root: PathBuf) -> Cache {
+        Cache { root }
+    }
+}

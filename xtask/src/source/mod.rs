@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::patch::Patch;
 pub use self::registry::Cargo;
-pub use self::tree::{Tree, prepare};
+pub use self::tree::prepare;
 pub use self::version::V8Version;
 use crate::error::{Error, IoContext as _, Result};
 

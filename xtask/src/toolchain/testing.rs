@@ -1,0 +1,67 @@
+//! What the tests of this folder share: a folder of their own, small programs, small wheels.
+
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sha2::Digest as _;
+
+use super::pins::{FilePin, Sha256};
+
+/// A folder with a space in its name, removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("libv8 toolchain-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A script of sh, executable.
+    pub fn program(&self, name: &str, body: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = path.with_extension("new");
+        fs::write(&new, format!("#!/bin/sh\n{body}\n")).unwrap();
+        super::make_executable(&new).unwrap();
+        fs::rename(&new, &path).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The pin of these bytes.
+pub fn pin(file: &str, bytes: &[u8]) -> FilePin {
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(bytes);
+    FilePin { file: file.into(), size_bytes: bytes.len() as u64, sha256: Sha256::of(hasher) }
+}
+
+/// A wheel with these entries: name, mode, text. A mode of a link makes a link.
+pub fn wheel(entries: &[(&str, u32, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, mode, text) in entries {
+        let options = zip::write::SimpleFileOptions::default().unix_permissions(mode & 0o777);
+        if mode & 0o170_000 == 0o120_000 {
+            zip.add_symlink(*name, *text, options).unwrap();
+        } else {
+            zip.start_file(*name, options).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+    }
+    zip.finish().unwrap().into_inner()
+}

@@ -1,0 +1,85 @@
+//! What every command starts from: the repository, the matrix, the cache folder, this machine.
+
+use std::path::PathBuf;
+
+use crate::env;
+use crate::error::{Error, Result};
+use crate::flags::What;
+use crate::matrix::Matrix;
+use crate::paths::{self, Cache};
+use crate::plan::{self, Plan};
+use crate::toolchain::pins::Host;
+use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan};
+
+/// Read once at the start of a command.
+pub struct Workspace {
+    /// The repository this tool was built from.
+    pub repository: PathBuf,
+    /// `targets.toml`.
+    pub matrix: Matrix,
+    /// The user's cache folder.
+    pub cache: Cache,
+    /// Programs on this machine.
+    programs: Programs,
+}
+
+impl Workspace {
+    /// Reads `targets.toml` and finds the cache folder; writes nothing.
+    pub fn open() -> Result<Workspace> {
+        let repository = paths::repository();
+        let matrix = Matrix::load(&repository)?;
+        Ok(Workspace { matrix, cache: Cache::locate()?, programs: Programs::new(env::path()), repository })
+    }
+
+    /// The plans for what was asked for, in that order.
+    pub fn plans(&self, what: &What) -> Result<Vec<Plan>> {
+        let inputs = plan::Inputs {
+            repository: &self.repository,
+            matrix: &self.matrix,
+            cache: &self.cache,
+            host: Host::current(),
+            own_clang: clang(what).map(|folder| folder.display().to_string()),
+        };
+        plan::plans(&inputs, what)
+    }
+
+    /// This machine, as `[tools]` names it.
+    pub fn host(&self) -> Result<Host> {
+        Host::current().ok_or_else(|| {
+            Error::usage(format!(
+                "no toolchain is pinned for {}-{}",
+                std::env::consts::OS,
+                std::env::consts::ARCH
+            ))
+            .help("add its wheels to [tools] of targets.toml")
+        })
+    }
+
+    /// What of the toolchain is on this machine.
+    pub fn look(&self, what: &What) -> Result<Found> {
+        let request = Request {
+            host: self.host()?,
+            clang: clang(what),
+            gn: env::gn(),
+            programs: &self.programs,
+            apt: std::path::Path::new("/etc/apt"),
+        };
+        Ok(toolchain::look(&self.matrix.tools, &request, &self.cache))
+    }
+
+    /// What is to be done so that the toolchain can build `plans`. Everything missing is reported together.
+    pub fn toolchain_plan(&self, what: &What, plans: &[Plan]) -> Result<ToolchainPlan> {
+        let wanted: Vec<&str> = plans.iter().map(|plan| plan.row.sysroot.as_str()).collect();
+        toolchain::decide(&self.matrix.tools, self.host()?, &wanted, &self.look(what)?)
+    }
+
+    /// The toolchain itself: fetched, unpacked and assembled if it is not there.
+    pub fn toolchain(&self, what: &What, plans: &[Plan]) -> Result<Toolchain> {
+        toolchain::prepare(&self.toolchain_plan(what, plans)?, &self.cache, &self.programs)
+    }
+}
+
+/// `--clang`, else `LIBV8_CLANG`.
+fn clang(what: &What) -> Option<PathBuf> {
+    what.clang.clone().or_else(env::clang)
+}
