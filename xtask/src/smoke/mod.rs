@@ -167,13 +167,13 @@ fn fault(verdict: &transcript::Verdict, ended: Result<(), String>) -> Option<Str
     Some(sentence)
 }
 
-/// `embed/test/interface_test.c` says "N checks passed on V8 ..." or a line for each failure.
+/// `smoke/interface_test.c` says "N checks passed on V8 ..." or a line for each failure.
 fn judge_lines(output: &str, report: &mut ProgramReport) {
     for line in output.lines() {
         if let Some((place, what)) = line.split_once(": failed: ") {
             report.failures.push(Failure {
                 name: place.to_owned(),
-                source: format!("embed/test/{place}"),
+                source: format!("smoke/{place}"),
                 expected: "the check holds".to_owned(),
                 got: what.to_owned(),
             });

@@ -63,7 +63,7 @@ pub struct Inputs<'a> {
     pub linker: &'a Linker,
     /// The rows.
     pub table: &'a Table,
-    /// The repository: `smoke/` and `embed/test/` are in it.
+    /// The repository: `smoke/` is in it.
     pub repository: &'a Path,
     /// Made, filled and removed by the run. Absolute: rustc and clang are given paths below it.
     pub scratch: &'a Path,
@@ -87,7 +87,7 @@ pub struct CommandLine {
 pub enum Speaks {
     /// The transcript of `smoke/README.md`, which has to answer these checks.
     Transcript(Vec<Check>),
-    /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0 (`embed/test/interface_test.c`).
+    /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0 (`smoke/interface_test.c`).
     Lines,
 }
 
@@ -128,7 +128,7 @@ pub struct SmokePlan {
 }
 
 impl SmokePlan {
-    /// Decides everything; reads and writes nothing but for looking whether `embed/test/interface_test.c` exists.
+    /// Decides everything; reads and writes nothing but for looking whether `smoke/interface_test.c` exists.
     ///
     /// Fails if the descriptor does not state a feature that rows need.
     pub fn new(inputs: &Inputs<'_>) -> Result<SmokePlan> {
@@ -183,7 +183,7 @@ impl SmokePlan {
             speaks,
             skipped,
         ));
-        let test = inputs.repository.join("embed/test/interface_test.c");
+        let test = inputs.repository.join("smoke/interface_test.c");
         if test.is_file() {
             programs.push(program(
                 "interface_test",

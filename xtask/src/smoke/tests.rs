@@ -126,7 +126,7 @@ host
   '/a b/cache/smoke/host' '/a b/cache/smoke/libplugin.so' '/a b/cache/smoke/rows-and-demonstration.txt' (at most 60 s)
   checks: 6, rows skipped: 0
 interface_test
-  left out: there is no /a b/repository/embed/test/interface_test.c
+  left out: there is no /a b/repository/smoke/interface_test.c
 remove /a b/cache/smoke
 ";
 
@@ -453,8 +453,8 @@ fn the_scratch_folder_is_one_runs_at_a_time() {
 #[test]
 fn interface_test_speaks_in_lines() {
     let folder = Folder::new("lines");
-    fs::create_dir_all(folder.0.join("repository/embed/test")).expect("a folder can be made");
-    fs::write(folder.0.join("repository/embed/test/interface_test.c"), "").expect("a file can be written");
+    fs::create_dir_all(folder.0.join("repository/smoke")).expect("a folder can be made");
+    fs::write(folder.0.join("repository/smoke/interface_test.c"), "").expect("a file can be written");
     let plan = folder.plan();
     folder.program("interface_test", "echo '12 checks passed on V8 15'\n", "exit 0");
     let (table, error) = outcome(&plan);

@@ -13,7 +13,9 @@ pub fn probe_flags(clangxx: &Path, flags: &[String]) -> Result<Vec<String>> {
     loop {
         let known: Vec<&String> = flags.iter().filter(|flag| !unknown.contains(flag)).collect();
         let mut command = process::command(clangxx);
-        command.args(["-fsyntax-only", "-x", "c++", "-Wunknown-warning-option"]).args(&known).arg("-");
+        command.args(["-fsyntax-only", "-x", "c++", "-Wunknown-warning-option"]).args(&known);
+        // V8 asks for colours, which would stand in the middle of the messages.
+        command.args(["-fno-color-diagnostics", "-"]);
         let out = process::output(&mut command)?;
         let said = String::from_utf8_lossy(&out.stderr);
         let named = unknown_in(&said);
