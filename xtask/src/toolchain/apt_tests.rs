@@ -1,3 +1,5 @@
+//! Finding Debian's mirror, and reading what apt says.
+
 use super::*;
 
 #[track_caller]

@@ -1,3 +1,5 @@
+//! What is decided about the toolchain for machines that have this or that.
+
 use super::*;
 
 fn tools() -> Tools {

@@ -1,7 +1,7 @@
 //! Archives made by hand, byte by byte, without the code under test.
 
 // Each test program uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;
