@@ -290,3 +290,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod pipeline_tests;

@@ -17,7 +17,8 @@ pub fn run(flags: &Test) -> ExitCode {
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     runner.step("lints", |_| process::pass_on(&mut cargo(&clippy), &mut |_| {}));
     runner.step("tests of the tool", |sum| sum.run(&mut cargo(&["test", "-p", "xtask", "-p", "v8-archive"])));
-    let without_v8 = ["test", "-p", "libv8", "--test", "build_script", "--test", "header"];
+    // With the features of the step with V8, so that all it needs is compiled once.
+    let without_v8 = ["test", "-p", "libv8", "--all-features", "--test", "build_script", "--test", "header"];
     runner.step("tests without V8", |sum| sum.run(&mut cargo(&without_v8)));
 
     let what = What {

@@ -12,7 +12,7 @@ mod programs;
 mod recipe;
 mod sysroot;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 mod wheel;
 
 use std::collections::BTreeSet;

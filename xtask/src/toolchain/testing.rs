@@ -30,10 +30,12 @@ impl Folder {
     pub fn program(&self, name: &str, body: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let new = path.with_extension("new");
-        fs::write(&new, format!("#!/bin/sh\n{body}\n")).unwrap();
-        super::make_executable(&new).unwrap();
-        fs::rename(&new, &path).unwrap();
+        let text = path.with_extension("text");
+        fs::write(&text, format!("#!/bin/sh\n{body}\n")).unwrap();
+        // Written by another process: a file that we had open for writing is busy (ETXTBSY) for as long as a child that
+        // another test forks at this moment still has it.
+        crate::process::read(crate::process::command("cp").arg(&text).arg(&path)).unwrap();
+        super::make_executable(&path).unwrap();
         path
     }
 }

@@ -1,0 +1,216 @@
+//! Configuring and compiling with small fake programs: what they are told, what becomes of what they say, in seconds.
+
+use std::time::Duration;
+
+use super::*;
+use crate::flags::{Format, What};
+use crate::matrix::Matrix;
+use crate::paths::{self, Cache};
+use crate::plan;
+use crate::toolchain::testing::Folder;
+
+/// A tree, a toolchain of fakes which write into `log`, and the plan of a real target.
+struct World {
+    folder: Folder,
+    plan: Plan,
+    toolchain: Toolchain,
+}
+
+/// Writes ninja's files as GN does: flags in one line, a flag twice, and one that only looks like a flag of ours.
+const GN: &str = r#"echo "gn $*" >> "$LOG"
+out=$2; mkdir -p "$out/obj/v8"
+echo '  cflags = -Wall -fnew -O3 -Wnew' > "$out/toolchain.ninja"
+printf '  cflags_cc = -fnew -fnew=1 -fnew\n  ldflags = -fnew\n' > "$out/obj/v8/base.ninja"
+touch -t 202001010000 "$out/toolchain.ninja""#;
+
+/// Answers as clang does: unknown arguments hide unknown warnings.
+const CLANG: &str = r#"echo "clang++ $*" >> "$LOG"
+case " $* " in
+  *" -fnew "*) echo "error: unknown argument: '-fnew'" >&2; exit 1 ;;
+  *" -Wnew "*) echo "warning: unknown warning option '-Wnew' [-Wunknown-warning-option]" >&2 ;;
+esac"#;
+
+const SCCACHE: &str = r#"echo "sccache $*" >> "$LOG"
+case "$1" in --show-stats) echo '{"stats": {"cache_hits": {"counts": {"C/C++": 2}}, "cache_misses": {"counts": {"C/C++": 1}}}}' ;; esac"#;
+
+impl World {
+    /// `ninja` is what ninja does when it builds.
+    fn new(ninja: &str) -> World {
+        let folder = Folder::new();
+        let here = folder.path().to_owned();
+        let log = format!("LOG='{}'\n", here.join("log").display());
+        let ninja = format!(
+            "{log}case \" $* \" in *' -t compdb '*) echo '[]'; exit 0 ;; esac\necho \"ninja $*\" >> \"$LOG\"\n{ninja}"
+        );
+        let toolchain = Toolchain {
+            llvm: here.join("llvm"),
+            gn: folder.program("gn", &format!("{log}{GN}")),
+            ninja: folder.program("ninja", &ninja),
+            sccache: folder.program("sccache", &format!("{log}{SCCACHE}")),
+            clang_major: 22,
+            entries: Vec::new(),
+        };
+        folder.program("llvm/bin/clang++", &format!("{log}{CLANG}"));
+        fs::create_dir_all(here.join("tree/third_party")).unwrap();
+        let mut plan = any_plan();
+        plan.source.folder = here.join("tree");
+        plan.out = here.join("tree/out/x");
+        World { folder, plan, toolchain }
+    }
+
+    fn configure(&self) -> Result<Build> {
+        configure(&self.plan, &self.toolchain)
+    }
+
+    fn compile(&self, deadline: Option<Duration>) -> Result<Statistics> {
+        let deadline = deadline.map(|time| Instant::now() + time);
+        let options = Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false };
+        compile(&self.configure()?, &self.toolchain, &self.folder.path().join("objects"), &options)
+    }
+
+    /// The lines of the log that begin with a program's name, without this world's paths.
+    fn calls(&self, program: &str) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = log.replace(&self.folder.path().display().to_string(), "<here>");
+        log.lines()
+            .filter_map(|line| line.strip_prefix(program)?.strip_prefix(' '))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.plan.out.join(name)).unwrap()
+    }
+}
+
+fn any_plan() -> Plan {
+    let repository = paths::repository();
+    let matrix = Matrix::load(&repository).unwrap();
+    let cache = Cache::at("cache".into());
+    let inputs =
+        plan::Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+    let what = What {
+        targets: matrix.targets.keys().take(1).cloned().collect(),
+        variant: matrix.variants.keys().next().unwrap().clone(),
+        source: None,
+        output: None,
+        archive_format: Format::TarZst,
+        clang: None,
+    };
+    plan::plans(&inputs, &what).unwrap().remove(0)
+}
+
+#[test]
+fn gn_is_told_the_plan_and_the_toolchain() {
+    let world = World::new("");
+    world.configure().unwrap();
+    assert_eq!(
+        world.calls("gn"),
+        ["gen <here>/tree/out/x --root=<here>/tree --dotfile=libv8/dotfile.gn --fail-on-unused-args"]
+    );
+    let args = world.read("args.gn");
+    let (of_plan, of_machine) = args.split_once("\n\n").unwrap();
+    assert_eq!(format!("{of_plan}\n"), layers::args_gn(&world.plan.gn_args));
+    assert_eq!(
+        of_machine,
+        "# Of this machine's toolchain; part of no build id.\n\
+         clang_base_path = \"//third_party/libv8-toolchain\"\nclang_version = \"22\"\n\
+         cc_wrapper = \"../../third_party/libv8-toolchain/bin/sccache\"\n"
+    );
+    let overlay = world.plan.source.folder.join(OVERLAY);
+    assert_eq!(fs::read_link(overlay).unwrap(), world.toolchain.llvm);
+}
+
+#[test]
+fn flags_that_clang_does_not_know_are_taken_out_and_told() {
+    let world = World::new("");
+    let build = world.configure().unwrap();
+    assert_eq!(build.dropped_flags, ["-Wnew", "-fnew"]);
+    assert_eq!(world.read("toolchain.ninja"), "  cflags = -Wall -O3\n");
+    assert_eq!(world.read("obj/v8/base.ninja"), "  cflags_cc = -fnew=1\n  ldflags = -fnew\n");
+    let time = fs::metadata(world.plan.out.join("toolchain.ninja")).unwrap().modified().unwrap();
+    assert!(time.elapsed().unwrap() > Duration::from_secs(86_400), "ninja would run GN again");
+}
+
+#[test]
+fn what_is_configured_is_configured_once_until_something_changes() {
+    let mut world = World::new("");
+    drop(world.configure().unwrap());
+    let asked = world.calls("clang++").len();
+    assert_eq!(world.configure().unwrap().dropped_flags, ["-Wnew", "-fnew"], "they are remembered");
+    assert_eq!((world.calls("gn").len(), world.calls("clang++").len()), (1, asked));
+    world.plan.gn_args.pop_first();
+    drop(world.configure().unwrap());
+    assert_eq!(world.calls("gn").len(), 2, "another argument");
+    world.toolchain.clang_major = 23;
+    drop(world.configure().unwrap());
+    assert_eq!(world.calls("gn").len(), 3, "another compiler");
+}
+
+#[test]
+fn gn_that_fails_is_shown_with_its_log_and_asked_again() {
+    let mut world = World::new("");
+    let good = world.toolchain.gn.clone();
+    world.toolchain.gn = world.folder.program("bad gn", "echo 'ERROR at //BUILD.gn:1:1: no'; exit 1");
+    let error = world.configure().err().expect("gn failed");
+    assert_eq!(error.exit_code(), 1);
+    let text = error.to_string();
+    assert!(text.contains("ERROR at //BUILD.gn:1:1: no") && text.contains("gn.log"), "{text}");
+    world.toolchain.gn = good;
+    world.configure().unwrap();
+    assert_eq!(world.calls("gn").len(), 1);
+}
+
+#[test]
+fn a_build_has_a_server_of_its_own_and_stops_it() {
+    let world = World::new(
+        "echo '[1/2] CXX a.o'; echo '[2/2] AR b.a'; echo \"env $NINJA_STATUS$SCCACHE_DIR\" >> \"$LOG\"",
+    );
+    let statistics = world.compile(None).unwrap();
+    assert_eq!((statistics.steps, statistics.cache_hits, statistics.cache_misses), (2, 2, 1));
+    assert_eq!(world.calls("ninja"), ["-C <here>/tree/out/x default -j 3"]);
+    assert_eq!(world.calls("env"), ["[%f/%t] <here>/objects"]);
+    assert_eq!(
+        world.calls("sccache"),
+        ["--start-server", "--show-stats --stats-format=json", "--stop-server"]
+    );
+    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
+    assert_eq!(kept, statistics);
+}
+
+#[test]
+fn a_run_with_nothing_to_do_keeps_the_statistics_of_the_one_that_had() {
+    let world =
+        World::new("if test -e \"$LOG.first\"; then exit 0; fi; touch \"$LOG.first\"; echo '[1/1] CXX a.o'");
+    let first = world.compile(None).unwrap();
+    assert_eq!(world.compile(None).unwrap().steps, 0);
+    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
+    assert_eq!(kept, first);
+}
+
+#[test]
+fn a_compile_that_fails_is_shown_and_the_server_stopped() {
+    let world = World::new(
+        "echo 'FAILED: [code=1] obj/a.o'; echo 'clang++ -c a.cc'; echo 'a.cc:7:1: error: no such thing'; exit 1",
+    );
+    let error = world.compile(None).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    let text = error.to_string();
+    assert!(text.contains("a.cc:7:1: error: no such thing\n  the command: clang++ -c a.cc"), "{text}");
+    assert!(text.contains("build.log"), "{text}");
+    assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+}
+
+#[test]
+fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
+    let world = World::new(
+        "if test -e \"$LOG.first\"; then echo '[2/2] AR b.a'; exit 0; fi; touch \"$LOG.first\"
+         trap 'exit 130' INT; echo '[1/2] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done",
+    );
+    let error = world.compile(Some(Duration::from_millis(500))).unwrap_err();
+    assert_eq!(error.exit_code(), 75);
+    assert!(error.to_string().contains("at step 1 of 2 (50 %)"), "{error}");
+    assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+    assert_eq!(world.compile(None).unwrap().steps, 2);
+    assert_eq!(world.calls("gn").len(), 1, "what was configured stays");
+}
