@@ -130,7 +130,8 @@ pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options
     }
     // One line for each finished step, however long: the log is for machines too.
     command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline);
+    let hits = || format!(", {} from the cache", server.counts().hits);
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline, &hits);
     let counts = server.counts();
     drop(server);
     let outcome = outcome?;
