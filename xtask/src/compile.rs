@@ -119,7 +119,12 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
 }
 
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
-pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options: &Options) -> Result<Statistics> {
+pub fn compile(
+    build: &Build,
+    toolchain: &Toolchain,
+    sccache_dir: &Path,
+    options: &Options,
+) -> Result<Statistics> {
     let started = Instant::now();
     let cpu_before_s = process::children_cpu_s();
     let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
@@ -166,7 +171,9 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
         return Ok(());
     }
     match fs::remove_file(&link) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &link, &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &link, &error));
+        }
         _ => {}
     }
     #[cfg(unix)]
@@ -286,7 +293,9 @@ mod tests {
 
     #[test]
     fn only_lone_flags_are_asked_about() {
-        for (flag, expected) in [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)] {
+        for (flag, expected) in
+            [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)]
+        {
             assert_eq!(is_askable(flag), expected, "{flag}");
         }
     }

@@ -109,7 +109,12 @@ pub fn run(
     }
     if let Some(why) = stop {
         let at = progress.last.map_or("before the first step".to_owned(), |step| {
-            format!("at step {} of {} ({} %)", step.done, step.total, u64::from(step.done) * 100 / u64::from(step.total.max(1)))
+            format!(
+                "at step {} of {} ({} %)",
+                step.done,
+                step.total,
+                u64::from(step.done) * 100 / u64::from(step.total.max(1))
+            )
         });
         return Err(Error::stopped(format!("{why} {at}; nothing is lost, the same command goes on")));
     }
@@ -210,7 +215,10 @@ impl<'a> Progress<'a> {
         let left = match self.first_done {
             Some((since, first)) if step.done > first + 50 && step.done < step.total => {
                 let rate = since.elapsed().as_secs_f64() / f64::from(step.done - first);
-                format!(", about {} left", minutes(Duration::from_secs_f64(rate * f64::from(step.total - step.done))))
+                format!(
+                    ", about {} left",
+                    minutes(Duration::from_secs_f64(rate * f64::from(step.total - step.done)))
+                )
             }
             _ => String::new(),
         };
