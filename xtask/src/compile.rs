@@ -257,7 +257,7 @@ fn without(line: &str, unknown: &[String]) -> String {
 /// Says in a line how the cache served a build.
 pub fn summary(statistics: &Statistics) -> String {
     let asked = statistics.cache_hits + statistics.cache_misses;
-    let rate = if asked == 0 { 0 } else { statistics.cache_hits * 100 / asked };
+    let rate = (statistics.cache_hits * 100).checked_div(asked).unwrap_or(0);
     let mut text = format!(
         "{} steps in {}{}; {} of {asked} compiles from the cache ({rate} %)",
         statistics.steps,

@@ -9,7 +9,7 @@ fn get(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Name and meaning of every variable, in the order in which the README lists them.
+/// Name and meaning of every variable that is read, in the order in which `--help` and the README list them.
 pub const TABLE: &[(&str, &str)] = &[
     ("LIBV8_CACHE_DIR", "where downloads, the toolchain, V8's tree, objects and sccache's folder are kept"),
     (
@@ -18,6 +18,21 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_GN", "a gn of your own, instead of the pinned one"),
     ("CI", "set by CI systems: progress is then a line now and then"),
+    (
+        "CARGO, RUSTC, CARGO_HOME",
+        "set by cargo or by you: the same Rust and the same registry are used again",
+    ),
+    ("PATH", "where python3, git and the like are looked for"),
+    (
+        "XDG_CACHE_HOME, HOME, LOCALAPPDATA, USERPROFILE",
+        "where your cache folder is, by your system's convention",
+    ),
+    ("LIBV8_PCH", "set by the tool itself for the compilers it starts; not to be set by hand"),
+    ("UPDATE_SNAPSHOTS", "1 lets the tool's own tests write their snapshots instead of comparing them"),
+    (
+        "LIBV8_ABILISTS",
+        "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
+    ),
 ];
 
 /// `LIBV8_CACHE_DIR`.
@@ -80,4 +95,36 @@ pub fn rustc() -> OsString {
 pub fn cargo_home() -> Option<PathBuf> {
     let home = || get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
     get("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".cargo")))
+}
+
+/// `UPDATE_SNAPSHOTS`: whether tests write what they would compare with.
+#[cfg(test)]
+pub fn update_snapshots() -> bool {
+    get("UPDATE_SNAPSHOTS").is_some()
+}
+
+/// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.
+#[cfg(test)]
+pub fn abilists() -> Option<PathBuf> {
+    get("LIBV8_ABILISTS").map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_names_what_is_read() {
+        let named: BTreeSet<&str> = TABLE.iter().flat_map(|(names, _)| names.split(", ")).collect();
+        // Names are the only literals in capitals after the table.
+        let code = include_str!("env.rs").split_once("\n];\n").expect("the table ends").1;
+        let code = code.split_once("mod tests {").expect("the tests follow").0;
+        let is_name = |text: &&str| {
+            text.len() > 1 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        };
+        let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();
+        assert_eq!(named, read);
+    }
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+
+use crate::env;
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit status: 0 done; 1 the work failed; 2 the input is wrong; 75 stopped before the end, run again."
-)]
+#[command(after_help = after_help())]
 pub struct Flags {
     /// What to do.
     #[command(subcommand)]
@@ -35,6 +36,8 @@ pub enum Command {
     Verify(Verify),
     /// Link programs with an archive and run JavaScript with them
     Smoke(Smoke),
+    /// Test everything: lints, the tool, and a real V8, built and run
+    Test(Test),
     /// List targets and variants, with what each can do today
     Targets(Targets),
     /// Remove what the tool keeps in the cache folder
@@ -52,7 +55,7 @@ pub struct What {
     /// A variant of targets.toml
     #[arg(long, value_name = "NAME", default_value = "release")]
     pub variant: String,
-    /// Where V8's tree comes from
+    /// Where V8's tree comes from [default: v8.source of targets.toml]
     #[arg(long, value_enum)]
     pub source: Option<SourceKind>,
     /// Folder of archives
@@ -67,7 +70,8 @@ pub struct What {
 }
 
 /// Where a V8 tree comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// The `v8` package of cargo's registry
     Crate,
@@ -182,6 +186,23 @@ pub struct Smoke {
     pub clang: Option<PathBuf>,
 }
 
+/// `test`
+#[derive(Debug, Args)]
+pub struct Test {
+    /// The variant to build and run
+    #[arg(long, value_name = "NAME", default_value = "lite")]
+    pub variant: String,
+    /// Stop building V8 after this time; the same command goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "68m")]
+    pub deadline: std::time::Duration,
+    /// Count a build of V8 that the deadline stopped as no failure
+    #[arg(long)]
+    pub deadline_is_no_failure: bool,
+    /// Test without building V8
+    #[arg(long)]
+    pub no_v8: bool,
+}
+
 /// `targets`
 #[derive(Debug, Args)]
 pub struct Targets {
@@ -210,6 +231,17 @@ pub struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// What stands below the options of `--help`: exit statuses, and every environment variable.
+fn after_help() -> String {
+    let mut text = String::from(
+        "Exit status: 0 done; 1 the work failed; 2 the input is wrong; 75 stopped before the end, run again.\n\nEnvironment:",
+    );
+    for (names, meaning) in env::TABLE {
+        text.push_str(&format!("\n  {names}\n          {meaning}"));
+    }
+    text
 }
 
 /// `5h30m`, `90m`, `45s`; a number alone is refused, because nobody agrees on its unit.

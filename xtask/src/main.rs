@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         Command::Package(flags) => commands::package::run(&flags),
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
+        // Its last line is the sum of all tests, so it prints its own errors.
+        Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),

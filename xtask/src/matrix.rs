@@ -7,6 +7,7 @@ use std::str::FromStr as _;
 use serde::Deserialize;
 
 use crate::error::{Error, IoContext as _, Kind, Result};
+use crate::flags::SourceKind;
 use crate::source::{CratePin, Pins, V8Version};
 use crate::toolchain::pins::Tools;
 
@@ -26,7 +27,7 @@ pub struct Matrix {
 #[serde(deny_unknown_fields)]
 pub struct V8 {
     pub version: String,
-    pub source: String,
+    pub source: SourceKind,
 }
 
 /// `[sources]`
@@ -182,6 +183,7 @@ mod tests {
         };
         check("[v8]\n", "[v8]\ncolour = 1\n", "unknown field `colour`");
         check("source = \"crate\"\n", "", "missing field `source`");
+        check("source = \"crate\"\n", "source = \"git\"\n", "unknown variant `git`, expected `crate`");
         check("[v8]\n", "[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
         check("state = \"run\"", "state = \"planned\"", "is planned only, and says no reason");

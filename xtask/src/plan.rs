@@ -7,7 +7,7 @@ use serde::Serialize;
 use v8_archive::{ArchiveName, Format, Sha256};
 
 use crate::error::{Error, Result};
-use crate::flags::{self, What};
+use crate::flags::{self, SourceKind, What};
 use crate::layers::{self, Arguments};
 use crate::matrix::{Matrix, State, Target};
 use crate::paths::Cache;
@@ -83,7 +83,9 @@ fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
     let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
-    let source = source::plan(&matrix.source_pins()?, target, repository, &cache.sources())?;
+    let source = match what.source.unwrap_or(matrix.v8.source) {
+        SourceKind::Crate => source::plan(&matrix.source_pins()?, target, repository, &cache.sources())?,
+    };
     let known = matrix.variants.values().flat_map(|variant| &variant.features);
     let features = known.map(|name| (name.clone(), variant.features.contains(name))).collect();
 

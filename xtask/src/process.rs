@@ -1,7 +1,7 @@
 //! The one place where other programs are started.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 
@@ -42,6 +42,28 @@ pub fn read(command: &mut Command) -> Result<String> {
     }
     String::from_utf8(out.stdout)
         .map_err(|_| Error::failed(format!("{} printed something that is not UTF-8", display(command))))
+}
+
+/// Runs to the end with its output passed on as it comes; `line` hears each line of stdout too.
+pub fn pass_on(command: &mut Command, line: &mut dyn FnMut(&str)) -> Result<()> {
+    let cannot = |what: &str, error: std::io::Error, command: &Command| {
+        Error::failed(format!("cannot {what} {}: {error}", display(command)))
+    };
+    eprintln!("$ {}", display(command));
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().map_err(|error| cannot("start", error, command))?;
+    let pipe = child.stdout.take().expect("piped above");
+    for bytes in BufReader::new(pipe).split(b'\n') {
+        let bytes = bytes.map_err(|error| cannot("read from", error, command))?;
+        let text = String::from_utf8_lossy(&bytes);
+        println!("{text}");
+        line(&text);
+    }
+    let status = child.wait().map_err(|error| cannot("wait for", error, command))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{} ended with {status}", display(command))))
 }
 
 /// Runs to the end with everything it says appended to `log`, below its command line.

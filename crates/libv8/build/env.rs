@@ -1,5 +1,7 @@
 //! Every environment variable the build script reads.
 
+#![expect(clippy::disallowed_methods, reason = "this is the one place")]
+
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;

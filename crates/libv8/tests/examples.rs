@@ -1,5 +1,7 @@
 //! The examples, as a person runs them. They link V8.
 
+#![expect(clippy::disallowed_methods, reason = "starts programs that are no part of the tool")]
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -9,5 +9,6 @@ pub mod plan;
 pub mod smoke;
 pub mod source;
 pub mod targets;
+pub mod test;
 pub mod toolchain;
 pub mod verify;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::tree::Tree;
 use super::*;
 
 const VERSION_H: &str = "#define V8_MAJOR_VERSION 15\n#define V8_MINOR_VERSION 2\n#define V8_BUILD_NUMBER 124\n#define V8_PATCH_LEVEL 1\n";

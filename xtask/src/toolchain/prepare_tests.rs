@@ -106,6 +106,10 @@ impl Machine {
         prepare(&self.plan(), &self.cache(), &self.programs())
     }
 
+    fn zig(&self, toolchain: &Toolchain) -> PathBuf {
+        toolchain.llvm.join("zig").join(self.tools.zig.program(Host::LinuxX64))
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -117,7 +121,8 @@ fn from_nothing_to_a_toolchain_and_then_nothing_more() {
     assert!(!machine.plan().is_ready());
     let toolchain = machine.prepare().unwrap();
     assert_eq!(process::read(process::command(&toolchain.gn).arg("a b")).unwrap(), "gn a b\n");
-    for path in [&toolchain.ninja, &toolchain.sccache, &toolchain.zig] {
+    let zig = machine.zig(&toolchain);
+    for path in [&toolchain.ninja, &toolchain.sccache, &zig] {
         assert!(path.is_file(), "{}", path.display());
     }
     let names: Vec<&str> = toolchain.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -163,7 +168,7 @@ fn f38_an_interrupted_run_goes_on() {
     fs::create_dir_all(&incoming).unwrap();
     fs::write(incoming.join(&zig.file), "half").unwrap();
     let toolchain = machine.prepare().unwrap();
-    assert!(fs::read_to_string(toolchain.zig).unwrap().contains("ld.lld"));
+    assert!(fs::read_to_string(machine.zig(&toolchain)).unwrap().contains("ld.lld"));
     assert!(!folder.join("scratch").exists());
 }
 
