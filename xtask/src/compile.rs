@@ -43,6 +43,8 @@ pub struct Statistics {
     pub steps: u32,
     /// Wall time of this run of ninja, in seconds.
     pub wall_s: f64,
+    /// User and system time of ninja, sccache, the compiler and all else it started, in seconds, where it is known.
+    pub cpu_s: Option<f64>,
     /// Compiles that sccache answered from its cache.
     pub cache_hits: u64,
     /// Compiles that it had to make.
@@ -117,8 +119,14 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
 }
 
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
-pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options: &Options) -> Result<Statistics> {
+pub fn compile(
+    build: &Build,
+    toolchain: &Toolchain,
+    sccache_dir: &Path,
+    options: &Options,
+) -> Result<Statistics> {
     let started = Instant::now();
+    let cpu_before_s = process::children_cpu_s();
     let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
     let mut command = process::command(&toolchain.ninja);
     command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
@@ -127,13 +135,16 @@ pub fn compile(build: &Build, toolchain: &Toolchain, sccache_dir: &Path, options
     }
     // One line for each finished step, however long: the log is for machines too.
     command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline);
+    let hits = || format!(", {} from the cache", server.counts().hits);
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline, &hits);
     let counts = server.counts();
+    drop(server);
     let outcome = outcome?;
     let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
     let statistics = Statistics {
         steps: outcome.steps,
         wall_s: started.elapsed().as_secs_f64(),
+        cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
         cache_hits: counts.hits,
         cache_misses: counts.misses,
         cache_write_errors: counts.write_errors,
@@ -160,7 +171,9 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
         return Ok(());
     }
     match fs::remove_file(&link) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &link, &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &link, &error));
+        }
         _ => {}
     }
     #[cfg(unix)]
@@ -246,9 +259,10 @@ pub fn summary(statistics: &Statistics) -> String {
     let asked = statistics.cache_hits + statistics.cache_misses;
     let rate = if asked == 0 { 0 } else { statistics.cache_hits * 100 / asked };
     let mut text = format!(
-        "{} steps in {}; {} of {asked} compiles from the cache ({rate} %)",
+        "{} steps in {}{}; {} of {asked} compiles from the cache ({rate} %)",
         statistics.steps,
         ninja::minutes(std::time::Duration::from_secs_f64(statistics.wall_s)),
+        statistics.cpu_s.map_or(String::new(), |cpu_s| format!(" ({cpu_s:.0} s of CPU)")),
         statistics.cache_hits,
     );
     if statistics.cache_write_errors > 0 {
@@ -279,7 +293,9 @@ mod tests {
 
     #[test]
     fn only_lone_flags_are_asked_about() {
-        for (flag, expected) in [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)] {
+        for (flag, expected) in
+            [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)]
+        {
             assert_eq!(is_askable(flag), expected, "{flag}");
         }
     }

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
-#[command(after_help = "Exit status: 0 done; 1 the work failed; 2 the input is wrong; 75 stopped before the end, run again.")]
+#[command(
+    after_help = "Exit status: 0 done; 1 the work failed; 2 the input is wrong; 75 stopped before the end, run again."
+)]
 pub struct Flags {
     /// What to do.
     #[command(subcommand)]

@@ -126,7 +126,11 @@ mod tests {
     #[test]
     fn explain_knows_the_history() {
         let mut merged = Arguments::new();
-        for (name, text) in [("a", "# one\nx = 1\n"), ("b", "# Overrides a: two\nx = 2\n"), ("c", "# Overrides b: three\nx = 3\n")] {
+        for (name, text) in [
+            ("a", "# one\nx = 1\n"),
+            ("b", "# Overrides a: two\nx = 2\n"),
+            ("c", "# Overrides b: three\nx = 3\n"),
+        ] {
             merge_layer(&mut merged, name, text, &mut Vec::new());
         }
         assert_eq!(merged["x"].overrides, ["a", "b"]);

@@ -101,13 +101,17 @@ impl Matrix {
 
     /// Parses and checks; all faults that are not of syntax are reported together.
     pub fn parse(text: &str) -> Result<Matrix> {
-        let matrix: Matrix =
-            toml::from_str(text).map_err(|error| Error::usage(format!("targets.toml: {}", error.to_string().trim_end())))?;
+        let matrix: Matrix = toml::from_str(text)
+            .map_err(|error| Error::usage(format!("targets.toml: {}", error.to_string().trim_end())))?;
         let mut faults = Vec::new();
         for (triple, target) in &matrix.targets {
             match (target.state, &target.reason) {
-                (State::Planned, None) => faults.push(format!("{triple} is planned only, and says no reason")),
-                (State::Run, Some(_)) => faults.push(format!("{triple} runs, and still has a reason why not")),
+                (State::Planned, None) => {
+                    faults.push(format!("{triple} is planned only, and says no reason"))
+                }
+                (State::Run, Some(_)) => {
+                    faults.push(format!("{triple} runs, and still has a reason why not"))
+                }
                 _ => {}
             }
         }
@@ -120,8 +124,9 @@ impl Matrix {
     /// The pins of the source `crate`.
     pub fn source_pins(&self) -> Result<Pins> {
         let RegistrySource { package, version, sha256, icu_data } = self.sources.registry.clone();
-        let v8_version = V8Version::from_str(&self.v8.version)
-            .map_err(|error| Error::usage(format!("targets.toml: v8.version {:?}: {error}", self.v8.version)))?;
+        let v8_version = V8Version::from_str(&self.v8.version).map_err(|error| {
+            Error::usage(format!("targets.toml: v8.version {:?}: {error}", self.v8.version))
+        })?;
         Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
     }
 
@@ -156,7 +161,8 @@ mod tests {
         let matrix = Matrix::parse(&text()).unwrap();
         assert_eq!(matrix.targets.len(), 8);
         for family in ["glibc", "musl", "msvc", "libSystem"] {
-            let of_family: Vec<_> = matrix.targets.iter().filter(|(_, target)| target.libc.family == family).collect();
+            let of_family: Vec<_> =
+                matrix.targets.iter().filter(|(_, target)| target.libc.family == family).collect();
             assert_eq!(of_family.len(), 2, "{family}");
             for cpu in ["x86_64", "aarch64"] {
                 assert!(of_family.iter().any(|(triple, _)| triple.starts_with(cpu)), "{family} {cpu}");

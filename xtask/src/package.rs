@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use v8_archive::descriptor::{
-    CxxRuntime, Cxx, Descriptor, GnValue, Libc, LibcFamily, Library, License, Patch, Source, TlsModel, Tool,
+    Cxx, CxxRuntime, Descriptor, GnValue, Libc, LibcFamily, Library, License, Patch, Source, TlsModel, Tool,
 };
 use v8_archive::pack::{PackOptions, Packed};
 use v8_archive::{FORMAT, Sha256};
@@ -22,12 +22,20 @@ use crate::toolchain::Toolchain;
 const ZSTD_LEVEL: i32 = 19;
 
 /// Packs the archive of a finished build. Same build, same bytes.
-pub fn package(plan: &Plan, build: &Build, toolchain: &Toolchain, repository: &Path, threads: u32) -> Result<Packed> {
+pub fn package(
+    plan: &Plan,
+    build: &Build,
+    toolchain: &Toolchain,
+    repository: &Path,
+    threads: u32,
+) -> Result<Packed> {
     must_be_built(plan)?;
     let library = build.out.join(compile::LIBRARY);
     let stage = build.out.join("archive");
     match fs::remove_dir_all(&stage) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &stage, &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &stage, &error));
+        }
         _ => {}
     }
     let tree = &plan.source.folder;
@@ -63,7 +71,9 @@ fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
     let include = stage.join("include");
     let is_header = |path: &Path| path.extension().is_some_and(|extension| extension == "h");
     copy_folder(&tree.join("v8/include"), &include, &is_header)?;
-    for (from, name) in [(out.join("gen/v8/include/v8-gn.h"), "v8-gn.h"), (tree.join("libv8/libv8.h"), "libv8.h")] {
+    for (from, name) in
+        [(out.join("gen/v8/include/v8-gn.h"), "v8-gn.h"), (tree.join("libv8/libv8.h"), "libv8.h")]
+    {
         copy_file(&from, &include.join(name))?;
     }
     // As LLVM itself lays them out: the library's, the ABI's, and the site's configuration in one folder.
@@ -92,8 +102,11 @@ fn stage_licences(
     let table = licences::load(repository).map_err(|faults| Error::usage(faults.to_string()))?;
     let stale = table.stale_paths(&plan.source.folder);
     if !stale.is_empty() {
-        return Err(Error::usage(format!("licenses/parts.toml names what this V8 has not: {}", stale.join(", ")))
-            .help("see licenses/README.md for what to do at a new V8"));
+        return Err(Error::usage(format!(
+            "licenses/parts.toml names what this V8 has not: {}",
+            stale.join(", ")
+        ))
+        .help("see licenses/README.md for what to do at a new V8"));
     }
     let inputs = inputs(plan, build, toolchain)?;
     let parts = table.parts_for(inputs.iter().map(String::as_str)).map_err(|uncovered| {
@@ -156,18 +169,29 @@ fn inside(tree: &Path, out: &Path, path: &str) -> Option<String> {
     (!text.starts_with("out/")).then_some(text)
 }
 
-fn descriptor(plan: &Plan, build: &Build, toolchain: &Toolchain, licenses: Vec<License>) -> Result<Descriptor> {
+fn descriptor(
+    plan: &Plan,
+    build: &Build,
+    toolchain: &Toolchain,
+    licenses: Vec<License>,
+) -> Result<Descriptor> {
     let digest = |text: &str| {
         text.parse::<Sha256>().map_err(|error| Error::failed(format!("{text:?} is no SHA-256: {error}")))
     };
-    let patches = plan.source.patches.iter().map(|patch| {
-        Ok(Patch { name: patch.name.clone(), sha256: digest(&patch.sha256)? })
-    });
+    let patches = plan
+        .source
+        .patches
+        .iter()
+        .map(|patch| Ok(Patch { name: patch.name.clone(), sha256: digest(&patch.sha256)? }));
     // Of these, only what decides bytes of the library: gn, ninja and sccache do not.
     let tools = toolchain.entries.iter().filter(|entry| entry.name == "zig" || entry.name == "clang");
     let tools = tools.filter_map(|entry| {
         let sha256 = entry.sha256.as_deref()?;
-        Some(digest(sha256).map(|sha256| Tool { name: entry.name.clone(), version: entry.version.clone(), sha256 }))
+        Some(digest(sha256).map(|sha256| Tool {
+            name: entry.name.clone(),
+            version: entry.version.clone(),
+            sha256,
+        }))
     });
     let mut descriptor = Descriptor {
         format: FORMAT,
@@ -183,13 +207,21 @@ fn descriptor(plan: &Plan, build: &Build, toolchain: &Toolchain, licenses: Vec<L
             sha256: digest(&plan.source.package.sha256)?,
         },
         patches: patches.collect::<Result<_>>()?,
-        gn_args: plan.gn_args.iter().map(|(name, argument)| (name.clone(), gn_value(&argument.value))).collect(),
+        gn_args: plan
+            .gn_args
+            .iter()
+            .map(|(name, argument)| (name.clone(), gn_value(&argument.value)))
+            .collect(),
         defines: vec!["V8_GN_HEADER".to_owned()],
         cxx: cxx(plan, build, toolchain)?,
         libraries: vec![Library { name: "v8".to_owned(), path: format!("lib/{}", plan.row.library) }],
         system_libraries: plan.row.system_libraries.clone(),
         frameworks: plan.row.frameworks.clone(),
-        cxx_runtime: CxxRuntime { name: "libc++".to_owned(), abi_namespace: "__Cr".to_owned(), bundled: true },
+        cxx_runtime: CxxRuntime {
+            name: "libc++".to_owned(),
+            abi_namespace: "__Cr".to_owned(),
+            bundled: true,
+        },
         tls_model: TlsModel::LocalDynamic,
         libc: Libc { family: libc_family(&plan.row.libc.family)?, floor: plan.row.libc.floor.clone() },
         features: plan.features.clone(),
@@ -235,7 +267,9 @@ fn cxx(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<Cxx> {
     let mut defines: Vec<String> = words
         .iter()
         .filter_map(|word| word.strip_prefix("-D"))
-        .filter(|define| ["_LIBCPP", "_LIBCXXABI", "CR_LIBCXX"].iter().any(|prefix| define.starts_with(prefix)))
+        .filter(|define| {
+            ["_LIBCPP", "_LIBCXXABI", "CR_LIBCXX"].iter().any(|prefix| define.starts_with(prefix))
+        })
         .map(str::to_owned)
         .collect();
     defines.sort();

@@ -99,7 +99,8 @@ fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
     let output = std::path::absolute(&output).map_err(|error| Error::io("make absolute", &output, &error))?;
 
     let compiler = inputs.own_clang.clone().unwrap_or_else(|| format!("zig {}", matrix.tools.zig.version));
-    let values: BTreeMap<&String, &String> = gn_args.iter().map(|(name, argument)| (name, &argument.value)).collect();
+    let values: BTreeMap<&String, &String> =
+        gn_args.iter().map(|(name, argument)| (name, &argument.value)).collect();
     let identity = serde_json::json!({
         "recipe": RECIPE, "target": target, "variant": what.variant, "v8": version, "source": source.key,
         "gn_args": values, "compiler": compiler, "sysroot": matrix.tools.sysroots.get(&row.sysroot),
@@ -126,8 +127,10 @@ impl Plan {
     /// Refuses what `targets.toml` says is planned only.
     pub fn must_be_buildable(&self) -> Result<()> {
         let Some(reason) = &self.planned_only else { return Ok(()) };
-        Err(Error::usage(format!("{} is planned only: {reason}", self.target))
-            .help(format!("cargo xtask plan --target {} --variant {}   shows the plan", self.target, self.variant)))
+        Err(Error::usage(format!("{} is planned only: {reason}", self.target)).help(format!(
+            "cargo xtask plan --target {} --variant {}   shows the plan",
+            self.target, self.variant
+        )))
     }
 
     /// For people; with `explain`, each GN argument has its layer and reason.
@@ -135,7 +138,13 @@ impl Plan {
         let mut text = format!("{} {} {}\n", self.v8_version, self.target, self.variant);
         let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<12}{value}\n"));
         let there = if self.source.present { ", there already" } else { "" };
-        line("source", format!("{} {} of cargo's registry{there}", self.source.package.package, self.source.package.version));
+        line(
+            "source",
+            format!(
+                "{} {} of cargo's registry{there}",
+                self.source.package.package, self.source.package.version
+            ),
+        );
         for patch in &self.source.patches {
             line("patch", patch.name.clone());
         }

@@ -38,7 +38,8 @@ impl Server {
         std::fs::create_dir_all(cache).or_io("create", cache)?;
         // A folder below the tree: GN's paths are relative to the build folder, and what is absolute begins with the tree.
         let tree = out.ancestors().nth(2).unwrap_or(out);
-        let name = Sha256::of_bytes(format!("{} {}", out.display(), std::process::id()).as_bytes()).to_string();
+        let name =
+            Sha256::of_bytes(format!("{} {}", out.display(), std::process::id()).as_bytes()).to_string();
         let mut environment: Vec<(&'static str, std::ffi::OsString)> = vec![
             ("SCCACHE_DIR", cache.into()),
             ("SCCACHE_CACHE_SIZE", CACHE_SIZE.into()),
@@ -52,7 +53,8 @@ impl Server {
             ("SCCACHE_SERVER_UDS", format!("\\x00libv8-{}", &name[..16]).into()),
         ];
         if precompile {
-            let own = std::env::current_exe().map_err(|error| Error::failed(format!("cannot find this program: {error}")))?;
+            let own = std::env::current_exe()
+                .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?;
             // A copy: cargo may replace the program while ninja runs.
             let shim = out.join(pch::shim::FOLDER).join("shim");
             let partial = shim.with_extension("partial");
@@ -61,6 +63,8 @@ impl Server {
             environment.push(("LIBV8_PCH", shim.into()));
         }
         let server = Server { program: program.to_owned(), environment };
+        // The server makes itself a daemon; as its foster parent we learn what it cost, and nothing is left behind.
+        process::adopt_orphans();
         process::read(server.command().arg("--start-server"))?;
         Ok(server)
     }
@@ -89,6 +93,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // It ends by itself when it does not hear this.
         let _ = process::read(self.command().arg("--stop-server"));
+        process::reap_adopted();
     }
 }
 
@@ -97,10 +102,16 @@ fn parse(text: &str) -> Option<Counts> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     let stats = value.get("stats")?;
     let sum = |name: &str| -> Option<u64> {
-        Some(stats.get(name)?.get("counts")?.as_object()?.values().filter_map(serde_json::Value::as_u64).sum())
+        Some(
+            stats.get(name)?.get("counts")?.as_object()?.values().filter_map(serde_json::Value::as_u64).sum(),
+        )
     };
     let write_errors = stats.get("cache_write_errors").and_then(serde_json::Value::as_u64);
-    Some(Counts { hits: sum("cache_hits")?, misses: sum("cache_misses")?, write_errors: write_errors.unwrap_or(0) })
+    Some(Counts {
+        hits: sum("cache_hits")?,
+        misses: sum("cache_misses")?,
+        write_errors: write_errors.unwrap_or(0),
+    })
 }
 
 #[cfg(test)]

@@ -59,9 +59,8 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         let build = compile::configure(plan, &toolchain)?;
         eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
         let statistics =
-            compile::compile(&build, &toolchain, &workspace.cache.sccache(), &options).map_err(|error| {
-                if error.exit_code() == 75 { resume(error) } else { error }
-            })?;
+            compile::compile(&build, &toolchain, &workspace.cache.sccache(), &options)
+                .map_err(|error| if error.exit_code() == 75 { resume(error) } else { error })?;
         eprintln!("compiled: {}", compile::summary(&statistics));
         let packed = package::pack(&workspace, plan, &build, &toolchain)?;
         verify::run(&plan.archive, false)?;

@@ -30,7 +30,8 @@ pub fn run(flags: &Package) -> Result<()> {
 /// Packs one archive with as many threads as the machine has, and says its sizes.
 pub fn pack(workspace: &Workspace, plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<Packed> {
     eprintln!("packing {}", plan.archive.display());
-    let threads = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+    let threads =
+        std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
     let packed = package::package(plan, build, toolchain, &workspace.repository, threads)?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     eprintln!(

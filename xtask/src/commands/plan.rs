@@ -9,7 +9,9 @@ pub fn run(flags: &Plan) -> Result<()> {
     let plans = Workspace::open()?.plans(&flags.what)?;
     match flags.format {
         Print::Text => plans.iter().for_each(|plan| print!("{}", plan.text(flags.explain))),
-        Print::Json => println!("{}", serde_json::to_string_pretty(&plans).expect("strings, numbers and paths only")),
+        Print::Json => {
+            println!("{}", serde_json::to_string_pretty(&plans).expect("strings, numbers and paths only"))
+        }
     }
     Ok(())
 }

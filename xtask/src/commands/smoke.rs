@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use v8_archive::Format;
 
+use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{self, Smoke, What};
 use crate::smoke::{self, Linker};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
-use crate::env;
 
 /// Exit status 1 if a program fails or gives a wrong answer.
 pub fn run(flags: &Smoke) -> Result<()> {

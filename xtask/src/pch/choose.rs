@@ -50,13 +50,15 @@ impl<'a> Choice<'a> {
             })
         };
         self.order.iter().copied().find(|id| {
-            std::fs::read(&self.scanner.files[*id].path).is_ok_and(|text| mentions(&String::from_utf8_lossy(&text)))
+            std::fs::read(&self.scanner.files[*id].path)
+                .is_ok_and(|text| mentions(&String::from_utf8_lossy(&text)))
         })
     }
 
     /// The sources worth compiling with a precompiled header, told apart by whether they reach all of `files`.
     pub fn sources(&self, files: &HashSet<usize>) -> (BTreeSet<String>, BTreeSet<String>) {
-        let count = |closure: &HashSet<usize>| self.chosen.iter().filter(|(id, _)| closure.contains(id)).count();
+        let count =
+            |closure: &HashSet<usize>| self.chosen.iter().filter(|(id, _)| closure.contains(id)).count();
         // A source that reaches next to nothing gains nothing.
         let worthwhile = self.closures.iter().filter(|(_, closure)| count(closure) * 4 >= self.chosen.len());
         let (all, rest): (Vec<_>, Vec<_>) = worthwhile.partition(|(_, closure)| files.is_subset(closure));
@@ -162,7 +164,9 @@ impl<'a> Scanner<'a> {
                 if let Some(header) = self.file(&places.swap_remove(at)) {
                     found.push((spelling, header));
                 }
-            } else if let Some(header) = beside.filter(|path| path.is_file()).and_then(|path| self.file(&path)) {
+            } else if let Some(header) =
+                beside.filter(|path| path.is_file()).and_then(|path| self.file(&path))
+            {
                 self.files[header].guarded = false;
                 found.push((spelling, header));
             }
@@ -278,7 +282,11 @@ mod tests {
         // A list to be included many times, as V8's object-macros-undef.h.
         check("#undef A\n#ifndef OTHER\n#define A 1\n#endif\n", &[], false);
         // Another system's header.
-        check("#ifndef A_H_\n#define A_H_\n#ifdef WIN\n#include <w>\n#endif\n#include <x>\n#endif\n", &["<x>"], true);
+        check(
+            "#ifndef A_H_\n#define A_H_\n#ifdef WIN\n#include <w>\n#endif\n#include <x>\n#endif\n",
+            &["<x>"],
+            true,
+        );
         check("#if X\n#include <w>\n#else\n#include <v>\n#endif\n#include <x>\n", &["<x>"], false);
         check("#include MACRO\n// #include \"no.h\"\n", &[], false);
     }

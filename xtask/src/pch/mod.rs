@@ -49,7 +49,8 @@ impl Groups {
             group.sources.push(compilation.file.clone());
             if group.include_dirs.is_empty() {
                 let words = compilation.command.split_whitespace();
-                group.include_dirs = words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned).collect();
+                group.include_dirs =
+                    words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned).collect();
             }
         }
         for group in groups.0.values_mut() {

@@ -11,8 +11,8 @@ use object::{Object as _, ObjectSymbol as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::choose::{self, Choice};
 use super::Groups;
+use super::choose::{self, Choice};
 use crate::{env, process};
 
 /// The folder, inside ninja's, with the headers, and with `groups.json`, which tells that they are wanted.
@@ -30,7 +30,8 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     if let Some(compile) = Compile::parse(rest)
         && let Some(header) = compile.precompiled(program)
     {
-        let out = process::command(program).args(compile.arguments(&header)).stdout(Stdio::inherit()).output();
+        let out =
+            process::command(program).args(compile.arguments(&header)).stdout(Stdio::inherit()).output();
         if let Ok(out) = out
             && out.status.success()
         {
@@ -97,7 +98,8 @@ impl Compile {
     /// precompiled header knows only the latter's name, so it must not write the list again.
     fn arguments(&self, header: &str) -> Vec<OsString> {
         let mut arguments = self.flags.clone();
-        arguments.extend(["-include-pch", header, "-c", &self.source, "-o", &self.object].map(OsString::from));
+        arguments
+            .extend(["-include-pch", header, "-c", &self.source, "-o", &self.object].map(OsString::from));
         arguments
     }
 
@@ -115,8 +117,11 @@ impl Compile {
             digest.update([0]);
         }
         let key: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let builder =
-            Builder { compiler, flags: &self.flags, stem: format!("{FOLDER}/{}-{key}", group.replace('/', ".")) };
+        let builder = Builder {
+            compiler,
+            flags: &self.flags,
+            stem: format!("{FOLDER}/{}-{key}", group.replace('/', ".")),
+        };
         let prepared: Prepared = match builder.finished() {
             Some(prepared) => prepared,
             None => {
@@ -177,10 +182,13 @@ impl Builder<'_> {
     /// is compiled with each header; what then stands in its object leads to the file that declares it. The sources
     /// that reach all such files get the full header, the others get one of headers that leave no trace.
     fn prepare(&self, directory: &Path, group: &str) -> Option<Prepared> {
-        let groups: Groups = serde_json::from_slice(&std::fs::read(format!("{FOLDER}/{GROUPS_FILE}")).ok()?).ok()?;
+        let groups: Groups =
+            serde_json::from_slice(&std::fs::read(format!("{FOLDER}/{GROUPS_FILE}")).ok()?).ok()?;
         let sources = groups.0.values().flat_map(|group| &group.sources);
         let mut prepared = Prepared::default();
-        if let Some(mut choice) = groups.0.get(group).and_then(|group| choose::choose(directory, group, sources)) {
+        if let Some(mut choice) =
+            groups.0.get(group).and_then(|group| choose::choose(directory, group, sources))
+        {
             let mut tracing = HashSet::new();
             if self.precompile("full", &choice.text(&tracing)).is_some()
                 && let Some(found) = self.trace("full", &choice)
@@ -190,7 +198,9 @@ impl Builder<'_> {
                 prepared.full = full;
                 // Two headers for a handful of sources cost more than they save.
                 for _ in 0..3 {
-                    if rest.len() < MINIMUM_INERT || self.precompile("inert", &choice.text(&tracing)).is_none() {
+                    if rest.len() < MINIMUM_INERT
+                        || self.precompile("inert", &choice.text(&tracing)).is_none()
+                    {
                         break;
                     }
                     let Some(found) = self.trace("inert", &choice) else { break };
@@ -222,7 +232,8 @@ impl Builder<'_> {
             return Some(HashSet::new());
         }
         let file = object::File::parse(with.as_slice()).ok()?;
-        let names = file.symbols().filter(|symbol| symbol.is_definition()).filter_map(|symbol| symbol.name().ok());
+        let names =
+            file.symbols().filter(|symbol| symbol.is_definition()).filter_map(|symbol| symbol.name().ok());
         let files: HashSet<usize> =
             names.map(|name| choice.declaring(last_identifier(name)?)).collect::<Option<_>>()?;
         // Bytes without a symbol cannot be traced to a file.
@@ -292,7 +303,10 @@ mod tests {
 
     #[test]
     fn names_are_read_from_mangled_ones() {
-        assert_eq!(last_identifier("_ZN2v88internal4wasmL26kCompilationPriorityStringE"), Some("kCompilationPriorityString"));
+        assert_eq!(
+            last_identifier("_ZN2v88internal4wasmL26kCompilationPriorityStringE"),
+            Some("kCompilationPriorityString")
+        );
         assert_eq!(last_identifier("_ZL3abc"), Some("abc"));
         assert_eq!(last_identifier("main"), None);
         assert_eq!(last_identifier("_Z9x"), None);
@@ -310,7 +324,10 @@ mod tests {
             assert_eq!(compile.dependencies, "a.o.d");
             assert_eq!(compile.flags, ["clang", "-DX"]);
             let with = compile.arguments("pch/x.pch");
-            assert_eq!(with, ["clang", "-DX", "-include-pch", "pch/x.pch", "-c", "../a.cc", "-o", "obj/v8/a/a.o"]);
+            assert_eq!(
+                with,
+                ["clang", "-DX", "-include-pch", "pch/x.pch", "-c", "../a.cc", "-o", "obj/v8/a/a.o"]
+            );
         }
         for line in [
             "clang -E -x c++ a.cc -o a.i",

@@ -2,7 +2,6 @@
 //!
 //! [`look`] sees what is there, [`decide`] says what is to be done, [`prepare`] does it. Nothing outside the cache folder is written.
 
-
 mod apt;
 mod download;
 mod overlay;
@@ -83,7 +82,8 @@ impl Toolchain {
     /// `PATH` for GN and ninja: GN's files call `python`, which Debian has only as `python3`.
     pub fn path(&self) -> Result<std::ffi::OsString> {
         let folders = std::iter::once(self.llvm.join("bin")).chain(env::path());
-        std::env::join_paths(folders).map_err(|error| Error::failed(format!("cannot put the toolchain on PATH: {error}")))
+        std::env::join_paths(folders)
+            .map_err(|error| Error::failed(format!("cannot put the toolchain on PATH: {error}")))
     }
 }
 
