@@ -247,11 +247,8 @@ fn without(line: &str, unknown: &[String]) -> String {
     if flag_words(line).is_none() {
         return line.to_owned();
     }
-    let mut line = line.to_owned();
-    for flag in unknown {
-        line = format!("{line} ").replace(&format!(" {flag} "), " ").trim_end().to_owned();
-    }
-    line
+    let words = line.split(' ').filter(|word| !unknown.iter().any(|flag| flag == word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Says in a line how the cache served a build.

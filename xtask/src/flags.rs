@@ -246,6 +246,7 @@ fn after_help() -> String {
 
 /// `5h30m`, `90m`, `45s`; a number alone is refused, because nobody agrees on its unit.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let no_time = || format!("{text:?} is no time: write 5h30m, 90m or 45s");
     let mut total_s = 0u64;
     let mut number = String::new();
     for c in text.chars() {
@@ -257,16 +258,17 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
             'h' => 3600,
             'm' => 60,
             's' => 1,
-            _ => return Err(format!("{text:?} is no time: write 5h30m, 90m or 45s")),
+            _ => return Err(no_time()),
         };
-        let count: u64 = number.parse().map_err(|_| format!("{text:?} has a unit without a number"))?;
-        total_s = count.checked_mul(unit_s).and_then(|s| total_s.checked_add(s)).ok_or("too long a time")?;
+        let count: u64 = number.parse().map_err(|_| no_time())?;
+        total_s = count.checked_mul(unit_s).and_then(|s| total_s.checked_add(s)).ok_or_else(no_time)?;
         number.clear();
     }
-    if !number.is_empty() || total_s == 0 {
-        return Err(format!("{text:?} is no time: write 5h30m, 90m or 45s"));
+    if number.is_empty() && total_s > 0 {
+        Ok(std::time::Duration::from_secs(total_s))
+    } else {
+        Err(no_time())
     }
-    Ok(std::time::Duration::from_secs(total_s))
 }
 
 #[cfg(test)]

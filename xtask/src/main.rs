@@ -18,6 +18,9 @@ mod process;
 mod sccache;
 mod signals;
 mod smoke;
+#[cfg(test)]
+#[path = "../tests/support/snapshot.rs"]
+mod snapshot;
 mod source;
 mod toolchain;
 mod verify;

@@ -181,10 +181,10 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(expected), "{error}");
         };
-        check("[v8]\n", "[v8]\ncolour = 1\n", "unknown field `colour`");
+        check("\n[v8]\n", "\n[v8]\ncolour = 1\n", "unknown field `colour`");
         check("source = \"crate\"\n", "", "missing field `source`");
         check("source = \"crate\"\n", "source = \"git\"\n", "unknown variant `git`, expected `crate`");
-        check("[v8]\n", "[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
+        check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
         check("state = \"run\"", "state = \"planned\"", "is planned only, and says no reason");
         check("state = \"run\"", "state = \"works\"", "unknown variant `works`");

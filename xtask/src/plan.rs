@@ -168,3 +168,6 @@ impl Plan {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,10 +281,10 @@ mod tests {
     fn a_box_is_as_wide_as_its_longest_line() {
         let error = Error::stopped("25 %").help("again");
         let expected = "\
-###################
-# stopped: 25 %   #
-#   help: again   #
-###################";
+#################
+# stopped: 25 % #
+#   help: again #
+#################";
         assert_eq!(boxed(&error), expected);
     }
 }

@@ -1,0 +1,164 @@
+//! Plans of every target and variant, whole: a change of a layer, a patch or a row shows where it arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::{env, paths, snapshot};
+
+/// The plans of all targets in all variants, as this repository has them.
+fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
+    let repository = paths::repository();
+    let mut matrix = Matrix::load(&repository).unwrap();
+    change(&mut matrix);
+    let cache = Cache::at(PathBuf::from(cache));
+    let inputs =
+        Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+    let of_variant = |variant: &String| {
+        let what = What {
+            targets: matrix.targets.keys().cloned().collect(),
+            variant: variant.clone(),
+            source: None,
+            output: Some(PathBuf::from(cache.root()).join("artifacts")),
+            archive_format: flags::Format::TarZst,
+            clang: None,
+        };
+        plans(&inputs, &what).unwrap()
+    };
+    matrix.variants.keys().flat_map(of_variant).collect()
+}
+
+/// What a reviewer reads of a plan; the build id and the tree's key change with every byte of `embed/`, and stay out.
+fn review(plan: &Plan) -> String {
+    let mut text = format!("{} {} {}\n", plan.v8_version, plan.target, plan.variant);
+    let state = plan.planned_only.as_ref().map_or("built".to_owned(), |why| format!("planned only: {why}"));
+    text.push_str(&format!("state: {state}\n"));
+    let archive = plan.archive.file_name().unwrap().to_string_lossy();
+    let out = plan.out.strip_prefix(&plan.source.folder).unwrap().display();
+    text.push_str(&format!("archive: {archive}\nbuilt in: <tree>/{out}\n"));
+    let source = &plan.source;
+    for package in [&source.package, &source.icu_data] {
+        text.push_str(&format!("source: {} {} {}\n", package.package, package.version, package.sha256));
+    }
+    source.patches.iter().for_each(|patch| text.push_str(&format!("patch: {}\n", patch.name)));
+    for (name, there) in &plan.features {
+        text.push_str(&format!("feature: {name} = {there}\n"));
+    }
+    text.push_str(&format!("libc: {} {}\n", plan.row.libc.family, plan.row.libc.floor));
+    let lists = [("system library", &plan.row.system_libraries), ("framework", &plan.row.frameworks)];
+    for (what, names) in lists {
+        names.iter().for_each(|name| text.push_str(&format!("{what}: {name}\n")));
+    }
+    for (name, argument) in &plan.gn_args {
+        let history =
+            argument.overrides.iter().map(|layer| format!(", overrides {layer}")).collect::<String>();
+        text.push_str(&format!("gn: {name} = {} ({}{history})\n", argument.value, argument.layer));
+    }
+    text
+}
+
+#[test]
+fn every_plan_is_its_snapshot() {
+    let folder = paths::repository().join("xtask/tests/snapshots/plans");
+    let mut expected = BTreeSet::new();
+    for plan in all("cache", |_| {}) {
+        let name = format!("{}-{}.txt", plan.target, plan.variant);
+        snapshot::check(&folder.join(&name), &review(&plan), env::update_snapshots());
+        expected.insert(name);
+    }
+    let there: BTreeSet<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(there, expected, "one snapshot for each plan, and no other");
+}
+
+#[test]
+fn each_plan_has_a_build_id_of_its_own_that_names_no_machine() {
+    let ids = |cache: &str| -> BTreeMap<String, String> {
+        all(cache, |_| {})
+            .into_iter()
+            .map(|plan| (plan.build_id.to_string(), format!("{} {}", plan.target, plan.variant)))
+            .collect()
+    };
+    let here = ids("here");
+    assert_eq!(here.len(), all("here", |_| {}).len(), "two plans share a build id");
+    assert_eq!(here, ids("somewhere else"), "the cache folder is part of a build id");
+}
+
+#[test]
+fn what_changes_bytes_changes_the_build_id() {
+    let id =
+        |change: fn(&mut Matrix)| all("cache", change).into_iter().map(|plan| plan.build_id).next().unwrap();
+    let plain = id(|_| {});
+    let check = |what: &str, same: bool, change: fn(&mut Matrix)| {
+        assert_eq!(id(change) == plain, same, "{what}");
+    };
+    fn first(matrix: &mut Matrix) -> &mut Target {
+        matrix.targets.values_mut().next().expect("there are targets")
+    }
+    check("libc floor", false, |matrix| first(matrix).libc.floor = "1.0".into());
+    check("system libraries", false, |matrix| first(matrix).system_libraries.push("x".into()));
+    check("frameworks", false, |matrix| first(matrix).frameworks.push("x".into()));
+    check("a layer less", false, |matrix| drop(first(matrix).layers.pop()));
+    check("V8's digest", false, |matrix| matrix.sources.registry.sha256 = "0".repeat(64));
+    check("ICU's version", false, |matrix| matrix.sources.registry.icu_data.version = "0.1.0".into());
+    check("the compiler", false, |matrix| matrix.tools.zig.version = "9.9.9".into());
+    check("ninja", true, |matrix| matrix.tools.ninja.version = "9.9.9".into());
+    check("a summary", true, |matrix| {
+        matrix.variants.values_mut().for_each(|variant| variant.summary = "other".into());
+    });
+}
+
+#[test]
+fn every_layer_is_read_by_somebody() {
+    let matrix = Matrix::load(&paths::repository()).unwrap();
+    let used: BTreeSet<String> = matrix
+        .targets
+        .values()
+        .flat_map(|target| &target.layers)
+        .chain(matrix.variants.values().flat_map(|variant| &variant.layers))
+        .map(|layer| format!("{layer}.gn"))
+        .collect();
+    let there: BTreeSet<String> = std::fs::read_dir(paths::repository().join("gn-args"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(used, there);
+}
+
+#[test]
+fn every_patch_applies_to_some_target() {
+    let plans = all("cache", |_| {});
+    let used: BTreeSet<&str> =
+        plans.iter().flat_map(|plan| &plan.source.patches).map(|patch| patch.name.as_str()).collect();
+    let folder = paths::repository().join("patches");
+    let there: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(used, there.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn every_archive_says_of_every_feature_whether_it_is_there() {
+    let plans = all("cache", |_| {});
+    let names = |plan: &Plan| plan.features.keys().cloned().collect::<Vec<_>>();
+    assert!(
+        plans.iter().all(|plan| names(plan) == names(&plans[0])),
+        "a feature is true or false everywhere"
+    );
+}
+
+#[test]
+fn a_planned_target_is_planned_and_refused() {
+    for plan in all("cache", |_| {}) {
+        match (&plan.planned_only, plan.must_be_buildable()) {
+            (None, Ok(())) => {}
+            (Some(reason), Err(error)) => {
+                assert_eq!(error.exit_code(), 2);
+                assert!(error.to_string().contains(reason.as_str()), "{error}");
+            }
+            (state, result) => panic!("{}: {state:?} and {result:?}", plan.target),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The command line as a person meets it: every help text, and every refusal with its exit status, whole.
+
+#![expect(clippy::disallowed_methods, reason = "starts the tool itself, and asks whether to write snapshots")]
+
+#[path = "support/snapshot.rs"]
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A cache folder of the test's own, with a blank in its name as the field has them.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> World {
+        World { folder: tempfile::Builder::new().prefix("libv8 test ").tempdir().unwrap() }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    /// Runs the tool with nothing of this machine's environment but the cache folder.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).env_clear().env("LIBV8_CACHE_DIR", self.cache());
+        command.current_dir(self.folder.path()).output().unwrap()
+    }
+
+    /// What it was asked, how it ended and what it said, without this machine's paths.
+    fn transcript(&self, arguments: &[&str]) -> String {
+        let out = self.run(arguments);
+        let mut text = format!("$ cargo xtask {}\n", arguments.join(" "));
+        text.push_str(&String::from_utf8(out.stdout).unwrap());
+        text.push_str(&String::from_utf8(out.stderr).unwrap());
+        text.push_str(&format!("[exit status {}]\n\n", out.status.code().unwrap()));
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let text = text.replace(&self.cache().display().to_string(), "<cache>");
+        let text = text.replace(&self.folder.path().display().to_string(), "<here>");
+        without_keys(&text.replace(&repository.display().to_string(), "<repository>"))
+    }
+}
+
+/// Folders are named by 16 digits of a key, which changes with every byte of `embed/`.
+fn without_keys(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_digit) {
+        let length = rest[start..].find(|c| !is_digit(c)).unwrap_or(rest.len() - start);
+        let (before, run) = (&rest[..start], &rest[start..start + length]);
+        out.push_str(before);
+        out.push_str(if length == 16 { "<key>" } else { run });
+        rest = &rest[start + length..];
+    }
+    out + rest
+}
+
+fn check(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    snapshot::check(&path, text, std::env::var_os("UPDATE_SNAPSHOTS").is_some());
+}
+
+/// The subcommands, as `--help` lists them.
+fn subcommands(help: &str) -> Vec<&str> {
+    let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    list.lines().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+#[test]
+fn help_of_every_subcommand() {
+    let world = World::new();
+    let mut text = world.transcript(&["--help"]);
+    let commands = text.clone();
+    for command in subcommands(&commands) {
+        text.push_str(&world.transcript(&[command, "--help"]));
+    }
+    check("help.txt", &text);
+    assert!(!world.cache().exists(), "help writes nothing");
+}
+
+#[test]
+fn bad_input_ends_with_2_and_says_what_to_do() {
+    let world = World::new();
+    let mut text = String::new();
+    for line in [
+        "bake",
+        "build-v8 --target pdp11-unknown-unix",
+        "build-v8 --variant turbo",
+        "build-v8 --source git",
+        "build-v8 --archive-format rar",
+        "build-v8 --deadline 90",
+        "build-v8 --deadline 1d",
+        "build-v8 --jobs 0",
+        "build-v8 --jobs many",
+        "build-v8 --colour",
+        "plan --target pdp11-unknown-unix",
+        "plan --format xml",
+        "doctor --variant turbo",
+        "toolchain --target pdp11-unknown-unix",
+        "source --target pdp11-unknown-unix",
+        "package --target x86_64-unknown-linux-gnu",
+        "verify",
+        "verify no-such-file.tar.zst",
+        "smoke",
+        "smoke no-such-file.tar.zst",
+        "test --deadline soon",
+        "clean --everything",
+        "completions tcsh",
+    ] {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let transcript = world.transcript(&arguments);
+        assert!(transcript.ends_with("[exit status 2]\n\n"), "{transcript}");
+        text.push_str(&transcript);
+    }
+    check("refusals.txt", &text);
+    assert!(!world.cache().exists(), "a refusal writes nothing");
+}
+
+#[test]
+fn an_archive_that_is_none_is_a_failure_and_no_crash() {
+    let world = World::new();
+    std::fs::write(world.folder.path().join("no.tar.zst"), "no archive").unwrap();
+    check(
+        "not-an-archive.txt",
+        &["verify", "smoke"].map(|command| world.transcript(&[command, "no.tar.zst"])).concat(),
+    );
+}
+
+#[test]
+fn every_planned_target_is_planned_and_not_built() {
+    let world = World::new();
+    let list = world.run(&["targets", "--format", "json"]).stdout;
+    let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    let targets = list["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 8);
+    for row in targets {
+        let target = row["target"].as_str().unwrap();
+        assert_eq!(world.run(&["plan", "--target", target]).status.code(), Some(0), "{target}");
+        if row["runs"] == false {
+            let out = world.run(&["build-v8", "--target", target]);
+            assert_eq!(out.status.code(), Some(2), "{target}");
+            let expected = format!(
+                "error: {target} is planned only: {}\n  help: cargo xtask plan --target {target} --variant release   shows the plan\n",
+                row["reason"].as_str().unwrap()
+            );
+            assert_eq!(String::from_utf8(out.stderr).unwrap(), expected);
+        }
+    }
+    assert!(!world.cache().exists(), "planning writes nothing");
+}
+
+#[test]
+fn a_plan_is_the_dry_run() {
+    let world = World::new();
+    for variant in ["release", "lite"] {
+        let arguments = ["--target", "x86_64-unknown-linux-gnu", "--variant", variant];
+        let plan = world.run(&[&["plan"], &arguments[..]].concat());
+        let dry_run = world.run(&[&["build-v8", "--dry-run"], &arguments[..]].concat());
+        assert_eq!(plan.status.code(), Some(0));
+        assert_eq!(plan.stdout, dry_run.stdout);
+        let json = world.run(&[&["plan", "--format", "json"], &arguments[..]].concat());
+        let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(json[0]["variant"], variant);
+    }
+    assert!(!world.cache().exists(), "planning writes nothing");
+}
+
+#[test]
+fn clean_of_nothing_says_so_and_clean_removes_only_its_own() {
+    let world = World::new();
+    check("clean.txt", &world.transcript(&["clean"]));
+    let keep = world.cache().join("downloads/x");
+    let lose = world.cache().join("source/x");
+    for file in [&keep, &lose] {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "x").unwrap();
+    }
+    world.run(&["clean", "--dry-run"]);
+    assert!(lose.exists(), "a dry run removes nothing");
+    world.run(&["clean"]);
+    assert!(!lose.exists() && keep.exists());
+    world.run(&["clean", "--downloads"]);
+    assert!(!keep.exists() && world.cache().exists());
+}
+
+#[test]
+fn completions_know_every_subcommand() {
+    let world = World::new();
+    let help = String::from_utf8(world.run(&["--help"]).stdout).unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = String::from_utf8(world.run(&["completions", shell]).stdout).unwrap();
+        for command in subcommands(&help) {
+            assert!(script.contains(command), "{command} in {shell}");
+        }
+    }
+}
+
+#[test]
+fn keys_are_taken_out_and_nothing_else() {
+    assert_eq!(without_keys("v8-152.2.0-0123456789abcdef/out"), "v8-152.2.0-<key>/out");
+    assert_eq!(without_keys("0123456789abcdef0"), "0123456789abcdef0");
+}
+
+#[test]
+fn a_difference_shows_the_lines_that_differ() {
+    assert_eq!(snapshot::difference("a\nb\nc\nd\n", "a\nx\nd\n"), "  line 2\n    a\n  - b\n  - c\n  + x\n");
+}
