@@ -55,6 +55,15 @@ pub struct Statistics {
     pub header_fallbacks: usize,
 }
 
+/// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
+const BUILT_FILE: &str = "libv8-built";
+
+/// Whether the library of this very plan is built.
+pub fn is_built(plan: &Plan) -> bool {
+    let built = fs::read_to_string(plan.out.join(BUILT_FILE));
+    built.is_ok_and(|id| id == plan.build_id.to_string()) && plan.out.join(LIBRARY).is_file()
+}
+
 /// What GN was run with; its file is written when everything behind it is done.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Configured {
@@ -120,6 +129,7 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
 
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
 pub fn compile(
+    plan: &Plan,
     build: &Build,
     toolchain: &Toolchain,
     sccache_dir: &Path,
@@ -140,6 +150,8 @@ pub fn compile(
     let counts = server.counts();
     drop(server);
     let outcome = outcome?;
+    let built = build.out.join(BUILT_FILE);
+    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
     let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
     let statistics = Statistics {
         steps: outcome.steps,

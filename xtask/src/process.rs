@@ -17,16 +17,15 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// The command line as a person would type it, with quotes where they are needed.
 pub fn display(command: &Command) -> String {
-    let quote = |word: &OsStr| {
-        let word = word.to_string_lossy().into_owned();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:+,@%".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    };
-    std::iter::once(command.get_program()).chain(command.get_args()).map(quote).collect::<Vec<_>>().join(" ")
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a POSIX shell takes it.
+pub fn quote(word: &OsStr) -> String {
+    let word = word.to_string_lossy().into_owned();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Runs to the end and gives stdout and stderr; a start that fails names the program.
