@@ -43,6 +43,8 @@ pub struct Statistics {
     pub steps: u32,
     /// Wall time of this run of ninja, in seconds.
     pub wall_s: f64,
+    /// User and system time of ninja, sccache, the compiler and all else it started, in seconds, where it is known.
+    pub cpu_s: Option<f64>,
     /// Compiles that sccache answered from its cache.
     pub cache_hits: u64,
     /// Compiles that it had to make.
@@ -51,6 +53,15 @@ pub struct Statistics {
     pub cache_write_errors: u64,
     /// Compiles that only worked without their precompiled header.
     pub header_fallbacks: usize,
+}
+
+/// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
+const BUILT_FILE: &str = "libv8-built";
+
+/// Whether the library of this very plan is built.
+pub fn is_built(plan: &Plan) -> bool {
+    let built = fs::read_to_string(plan.out.join(BUILT_FILE));
+    built.is_ok_and(|id| id == plan.build_id.to_string()) && plan.out.join(LIBRARY).is_file()
 }
 
 /// What GN was run with; its file is written when everything behind it is done.
@@ -118,12 +129,14 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
 
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
 pub fn compile(
+    plan: &Plan,
     build: &Build,
     toolchain: &Toolchain,
     sccache_dir: &Path,
     options: &Options,
 ) -> Result<Statistics> {
     let started = Instant::now();
+    let cpu_before_s = process::children_cpu_s();
     let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
     let mut command = process::command(&toolchain.ninja);
     command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
@@ -132,13 +145,18 @@ pub fn compile(
     }
     // One line for each finished step, however long: the log is for machines too.
     command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline);
+    let hits = || format!(", {} from the cache", server.counts().hits);
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline, &hits);
     let counts = server.counts();
+    drop(server);
     let outcome = outcome?;
+    let built = build.out.join(BUILT_FILE);
+    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
     let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
     let statistics = Statistics {
         steps: outcome.steps,
         wall_s: started.elapsed().as_secs_f64(),
+        cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
         cache_hits: counts.hits,
         cache_misses: counts.misses,
         cache_write_errors: counts.write_errors,
@@ -250,9 +268,10 @@ pub fn summary(statistics: &Statistics) -> String {
     let asked = statistics.cache_hits + statistics.cache_misses;
     let rate = (statistics.cache_hits * 100).checked_div(asked).unwrap_or(0);
     let mut text = format!(
-        "{} steps in {}; {} of {asked} compiles from the cache ({rate} %)",
+        "{} steps in {}{}; {} of {asked} compiles from the cache ({rate} %)",
         statistics.steps,
         ninja::minutes(std::time::Duration::from_secs_f64(statistics.wall_s)),
+        statistics.cpu_s.map_or(String::new(), |cpu_s| format!(" ({cpu_s:.0} s of CPU)")),
         statistics.cache_hits,
     );
     if statistics.cache_write_errors > 0 {

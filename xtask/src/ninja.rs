@@ -34,9 +34,16 @@ impl Step {
 
 /// Runs `command`, which is ninja, with everything it prints in `log`.
 ///
+/// `more` is asked now and then for what else is worth saying of the progress.
+///
 /// Past `deadline`, or when the user or the system asks us to stop, ninja is interrupted: it drops the steps under way
 /// whole, and the next run goes on from there. That is [`Error::stopped`], exit status 75.
-pub fn run(mut command: Command, log: &Path, deadline: Option<Instant>) -> Result<Outcome> {
+pub fn run(
+    mut command: Command,
+    log: &Path,
+    deadline: Option<Instant>,
+    more: &dyn Fn() -> String,
+) -> Result<Outcome> {
     let mut file = std::fs::File::create(log).or_io("create", log)?;
     writeln!(file, "$ {}", process::display(&command)).or_io("write", log)?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -63,7 +70,7 @@ pub fn run(mut command: Command, log: &Path, deadline: Option<Instant>) -> Resul
     .collect();
     drop(sender);
 
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(more);
     let mut failures = Failures::default();
     let mut stop: Option<&str> = None;
     loop {
@@ -168,7 +175,9 @@ impl Failures {
 }
 
 /// Says how far the build is: one line that changes on a terminal, a new line now and then elsewhere.
-struct Progress {
+struct Progress<'a> {
+    more: &'a dyn Fn() -> String,
+    said: Option<(Instant, String)>,
     last: Option<Step>,
     started: Instant,
     first_done: Option<(Instant, u32)>,
@@ -176,10 +185,10 @@ struct Progress {
     is_terminal: bool,
 }
 
-impl Progress {
-    fn new() -> Progress {
+impl<'a> Progress<'a> {
+    fn new(more: &'a dyn Fn() -> String) -> Progress<'a> {
         let is_terminal = std::io::stderr().is_terminal() && !env::is_ci();
-        Progress { last: None, started: Instant::now(), first_done: None, printed: None, is_terminal }
+        Progress { more, said: None, last: None, started: Instant::now(), first_done: None, printed: None, is_terminal }
     }
 
     fn step(&mut self, step: Step) {
@@ -194,6 +203,12 @@ impl Progress {
 
     fn print(&mut self) {
         let Some(step) = &self.last else { return };
+        // Asking costs a process; a terminal is painted ten times a second.
+        let is_fresh = |said: &&(Instant, String)| said.0.elapsed() < Duration::from_secs(5);
+        let more = match self.said.as_ref().filter(is_fresh) {
+            Some((_, more)) => more.clone(),
+            None => self.said.insert((Instant::now(), (self.more)())).1.clone(),
+        };
         self.printed = Some(Instant::now());
         let elapsed = self.started.elapsed();
         // Steps differ a hundredfold in cost, so early estimates would be lies.
@@ -207,7 +222,7 @@ impl Progress {
             }
             _ => String::new(),
         };
-        let line = format!("  step {} of {}, {}{left}", step.done, step.total, minutes(elapsed));
+        let line = format!("  step {} of {}{more}, {}{left}", step.done, step.total, minutes(elapsed));
         if self.is_terminal {
             let name: String = step.what.chars().take(60).collect();
             eprint!("\r\x1b[K{line}  {name}");
@@ -272,7 +287,7 @@ mod process_tests {
         let log = folder.path().join("build.log");
         let mut command = process::command("sh");
         command.args(["-c", script]);
-        let outcome = run(command, &log, deadline.map(|time| Instant::now() + time));
+        let outcome = run(command, &log, deadline.map(|time| Instant::now() + time), &String::new);
         (outcome, std::fs::read_to_string(&log).unwrap())
     }
 

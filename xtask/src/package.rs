@@ -57,10 +57,10 @@ pub fn package(
 
 /// Refuses a plan whose library is not built.
 pub fn must_be_built(plan: &Plan) -> Result<()> {
-    if plan.out.join(compile::LIBRARY).is_file() {
+    if compile::is_built(plan) {
         return Ok(());
     }
-    Err(Error::usage(format!("there is no finished build in {}", plan.out.display())).help(format!(
+    Err(Error::usage(format!("there is no finished build of this plan in {}", plan.out.display())).help(format!(
         "cargo xtask build-v8 --target {} --variant {}   builds it",
         plan.target, plan.variant
     )))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use v8_archive::{ArchiveName, Format, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext as _, Result};
 use crate::flags::{self, SourceKind, What};
 use crate::layers::{self, Arguments};
 use crate::matrix::{Matrix, State, Target};
@@ -68,6 +68,23 @@ pub fn plans(inputs: &Inputs<'_>, what: &What) -> Result<Vec<Plan>> {
     targets.iter().map(|target| plan(inputs, what, target)).collect()
 }
 
+/// SHA-256 over the table of licences and all texts, which are part of every archive.
+fn licences_digest(folder: &Path) -> Result<Sha256> {
+    let mut paths = vec![folder.join("parts.toml")];
+    let texts = folder.join("texts");
+    for entry in std::fs::read_dir(&texts).or_io("read", &texts)? {
+        paths.push(entry.or_io("read", &texts)?.path());
+    }
+    paths.sort();
+    let mut list = String::new();
+    for path in paths {
+        let bytes = std::fs::read(&path).or_io("read", &path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        list.push_str(&format!("{name} {}\n", Sha256::of_bytes(&bytes)));
+    }
+    Ok(Sha256::of_bytes(list.as_bytes()))
+}
+
 /// The row of `targets.toml` that is this machine.
 fn own_target(inputs: &Inputs<'_>) -> Result<String> {
     let name = inputs.host.map(Host::name);
@@ -107,7 +124,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
         "recipe": RECIPE, "target": target, "variant": what.variant, "v8": version, "source": source.key,
         "gn_args": values, "compiler": compiler, "sysroot": matrix.tools.sysroots.get(&row.sysroot),
         "libc": [&row.libc.family, &row.libc.floor], "link": [&row.system_libraries, &row.frameworks],
-        "features": features,
+        "features": features, "licenses": licences_digest(&repository.join("licenses"))?,
     });
     Ok(Plan {
         target: target.to_owned(),
@@ -138,7 +155,7 @@ impl Plan {
     /// For people; with `explain`, each GN argument has its layer and reason.
     pub fn text(&self, explain: bool) -> String {
         let mut text = format!("{} {} {}\n", self.v8_version, self.target, self.variant);
-        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<12}{value}\n"));
+        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<14}{value}\n"));
         let there = if self.source.present { ", there already" } else { "" };
         line(
             "source",

@@ -63,6 +63,8 @@ impl Server {
             environment.push(("LIBV8_PCH", shim.into()));
         }
         let server = Server { program: program.to_owned(), environment };
+        // The server makes itself a daemon; as its foster parent we learn what it cost, and nothing is left behind.
+        process::adopt_orphans();
         process::read(server.command().arg("--start-server"))?;
         Ok(server)
     }
@@ -91,6 +93,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // It ends by itself when it does not hear this.
         let _ = process::read(self.command().arg("--stop-server"));
+        process::reap_adopted();
     }
 }
 

@@ -8,7 +8,7 @@ use crate::Error;
 /// How the files of an archive are put into one file. The contents are the same in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Format {
-    /// `.tar.zst`: the smallest; what `libv8` fetches.
+    /// `.tar.zst`: the smallest; what `libv8` reads without further features.
     #[default]
     TarZst,
     /// `.tar.gz`: for systems whose `tar` knows no zstd.

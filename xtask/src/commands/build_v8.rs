@@ -1,6 +1,5 @@
 //! `build-v8`: from nothing to an archive that has run JavaScript.
 
-use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ use crate::flags::BuildV8;
 use crate::plan::Plan;
 use crate::source::{self, Cargo};
 use crate::workspace::Workspace;
-use crate::{signals, verify};
+use crate::{process, signals, verify};
 
 /// Written into ninja's folder when an archive has been verified and has run JavaScript.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,11 +53,11 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     let toolchain = workspace.toolchain(&flags.what, &plans)?;
     let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch };
     for plan in &plans {
-        let resume = |error: Error| error.help(resume_command(flags, plan));
+        let resume = |error: Error| error.help(resume_command());
         source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
         let build = compile::configure(plan, &toolchain)?;
         eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
-        let statistics = compile::compile(&build, &toolchain, &workspace.cache.sccache(), &options)
+        let statistics = compile::compile(plan, &build, &toolchain, &workspace.cache.sccache(), &options)
             .map_err(|error| if error.exit_code() == 75 { resume(error) } else { error })?;
         eprintln!("compiled: {}", compile::summary(&statistics));
         let packed = package::pack(&workspace, plan, &build, &toolchain)?;
@@ -95,10 +94,9 @@ fn report(plan: &Plan, done: &Done) {
     }
 }
 
-fn resume_command(flags: &BuildV8, plan: &Plan) -> String {
-    let mut command = format!("cargo xtask build-v8 --target {} --variant {}", plan.target, plan.variant);
-    if let Some(output) = flags.what.output.as_deref().map(Path::display) {
-        command.push_str(&format!(" --output '{output}'"));
-    }
-    command + "   goes on"
+/// The command that was typed, which goes on where it stopped.
+fn resume_command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| process::quote(&word));
+    let words: Vec<String> = ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(words).collect();
+    format!("{}   goes on", words.join(" "))
 }

@@ -28,7 +28,7 @@ pub fn run(flags: &Doctor) -> Result<()> {
     }
     for plan in &plans {
         let package = &plan.source.package;
-        let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 37 MiB" };
+        let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };
         println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));
         if let Some(reason) = &plan.planned_only {
             println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);

@@ -5,8 +5,10 @@
 //! * Names become unique: ninja's are base names and repeat (V8 has several `heap.o`), and tools that unpack a library
 //!   (`ar x`, rustc when it bundles) keep only one file of each name. The first keeps its name, the next is `heap.2.o`.
 //! * Time, owner and group are 0, the mode 0644; the symbol table is written anew.
-//! * A member whose name and bytes are both another's is left out: no linker could ever have taken it. Nothing else
-//!   is removed, renamed inside, or stripped; what should not be in the library is for `verify` to say.
+//! * A member whose name and bytes are both another's is left out: no linker could ever have taken it.
+//! * An object that defines nothing is left out: ICU has files for other systems, of which only the name remains. sccache
+//!   takes one such object for all of them, so that the names inside would depend on which was compiled first.
+//! * Nothing else is removed, renamed inside, or stripped; what should not be in the library is for `verify` to say.
 //!
 //! The format is GNU's, which every ELF linker reads. Windows and macOS libraries have formats of their own, not written yet.
 
@@ -27,6 +29,8 @@ pub struct Normalised {
     pub members: usize,
     /// Members left out because name and bytes were another's.
     pub duplicates: usize,
+    /// Objects left out because they define nothing.
+    pub empty: usize,
     /// Size of the new library.
     pub size_bytes: u64,
 }
@@ -75,14 +79,15 @@ fn normalise_bytes(bytes: &[u8]) -> Result<(Vec<u8>, Normalised), Fault> {
         return Err(Fault::Thin { first: first.name.clone() });
     }
 
-    let mut sorted: Vec<_> = library
-        .members
+    let filled: Vec<_> = library.members.iter().filter(|member| !is_empty(&member.contents)).collect();
+    let empty = library.members.len() - filled.len();
+    let mut sorted: Vec<_> = filled
         .iter()
         .map(|member| (member.name.as_str(), Sha256::digest(member.bytes), member.bytes))
         .collect();
     sorted.sort_unstable_by(|a, b| (a.0, a.1.as_slice()).cmp(&(b.0, b.1.as_slice())));
     sorted.dedup_by(|a, b| (a.0, a.2) == (b.0, b.2));
-    let duplicates = library.members.len() - sorted.len();
+    let duplicates = filled.len() - sorted.len();
 
     let names = unique_names(sorted.iter().map(|(name, ..)| *name));
     let mut members: Vec<_> = std::iter::zip(names, &sorted)
@@ -96,7 +101,14 @@ fn normalise_bytes(bytes: &[u8]) -> Result<(Vec<u8>, Normalised), Fault> {
         .map_err(|error| Fault::Unreadable(error.to_string()))?;
     let out = out.into_inner();
     let size_bytes = out.len() as u64;
-    Ok((out, Normalised { members: members.len(), duplicates, size_bytes }))
+    Ok((out, Normalised { members: members.len(), duplicates, empty, size_bytes }))
+}
+
+/// Whether no linker could take anything from an object: it defines no symbol, and nothing of it is loaded.
+fn is_empty(contents: &Contents<'_>) -> bool {
+    let Contents::Elf(object) = contents else { return false };
+    let nothing_loaded = object.sections.iter().all(|section| !section.allocated || section.bytes.is_empty());
+    nothing_loaded && object.symbols.iter().all(|symbol| !symbol.defined)
 }
 
 /// `heap.o, heap.o, heap.2.o` → `heap.o, heap.3.o, heap.2.o`: a name that stood alone is never taken from its member.
@@ -166,7 +178,7 @@ mod tests {
         let (first, normalised) = normalise_bytes(&library(&parts)).unwrap();
         let (second, _) = normalise_bytes(&library(&shuffled)).unwrap();
         assert_eq!(first, second);
-        assert_eq!(normalised, Normalised { members: 4, duplicates: 0, size_bytes: first.len() as u64 });
+        assert_eq!(normalised, Normalised { members: 4, duplicates: 0, empty: 0, size_bytes: first.len() as u64 });
         // What is normal already stays as it is.
         assert_eq!(normalise_bytes(&first).unwrap().0, first);
     }
@@ -231,5 +243,33 @@ mod tests {
         let normalised = normalise(&input, &output).unwrap();
         assert_eq!(std::fs::metadata(&output).unwrap().len(), normalised.size_bytes);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn objects_that_define_nothing_are_left_out() {
+        use object::write::{Object, StandardSection, Symbol, SymbolSection};
+        let object = |file: &str, symbol: Option<&str>| {
+            let mut object =
+                Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
+            object.add_file_symbol(file.into());
+            let text = object.section_id(StandardSection::Text);
+            if let Some(name) = symbol {
+                let value = object.append_section_data(text, &[0xc3], 1);
+                object.add_symbol(Symbol {
+                    name: name.into(),
+                    value,
+                    size: 1,
+                    kind: object::SymbolKind::Text,
+                    scope: object::SymbolScope::Linkage,
+                    weak: false,
+                    section: SymbolSection::Section(text),
+                    flags: object::SymbolFlags::None,
+                });
+            }
+            object.write().unwrap()
+        };
+        let (empty, full) = (object("windtfmt.cpp", None), object("a.cc", Some("a")));
+        let (_, normalised) = normalise_bytes(&library(&[("e.o", &empty), ("a.o", &full)])).unwrap();
+        assert_eq!((normalised.members, normalised.empty), (1, 1));
     }
 }

@@ -11,8 +11,8 @@ use super::Group;
 
 /// Share of a target's sources that must reach a header before it is precompiled for all of them.
 ///
-/// Measured on V8 15.2 (BENCHMARKS.md has the curve): a lower share makes the header itself slower to build and
-/// to load, and pulls names into files that never asked for them; a higher one leaves parsing on the table.
+/// Measured on V8 15.2: a lower share makes the header itself slower to build and to load, and pulls names into
+/// files that never asked for them; a higher one leaves parsing on the table.
 const MINIMUM_SHARE: f64 = 0.3;
 
 /// A target with fewer sources cannot win back what its header costs to build.
@@ -21,11 +21,11 @@ const MINIMUM_SOURCES: usize = 8;
 /// The headers that are worth precompiling for a group, and what each of its sources reaches.
 pub struct Choice<'a> {
     scanner: Scanner<'a>,
-    /// Every file that a source reaches, each after those it includes itself.
+    /// Every header that a source may reach, each after those it includes itself.
     order: Vec<usize>,
     /// The chosen ones in that order, with their spelling.
     chosen: Vec<(usize, String)>,
-    /// What each source reaches.
+    /// What each source may reach.
     closures: Vec<(&'a String, HashSet<usize>)>,
 }
 
@@ -34,14 +34,14 @@ impl<'a> Choice<'a> {
     pub fn text(&mut self, without: &HashSet<usize>) -> String {
         let mut text = String::new();
         for (id, spelling) in &self.chosen {
-            if !without.contains(id) && self.scanner.closure(*id).is_disjoint(without) {
+            if !without.contains(id) && self.scanner.closure(*id, Follow::Possible).is_disjoint(without) {
                 text.push_str(&format!("#include {spelling}\n"));
             }
         }
         text
     }
 
-    /// The file that declares `word`: the first to mention it, because files come after those they need.
+    /// The header that declares `word`: the first to mention it, because files come after those they need.
     pub fn declaring(&self, word: &str) -> Option<usize> {
         let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         let mentions = |text: &str| {
@@ -83,23 +83,26 @@ pub fn choose<'a>(
     let mut spelled: HashMap<usize, String> = HashMap::new();
     for source in stand_alone {
         let Some(source) = scanner.file(&directory.join(source)) else { continue };
-        for (spelling, header) in scanner.includes(source) {
-            spelled.entry(header).or_insert(spelling);
+        for include in scanner.includes(source, Follow::Certain) {
+            spelled.entry(include.header).or_insert(include.spelling.text);
         }
     }
     // Headers in the order in which a compiler that read all sources one after the other would be done with them:
     // a header comes after those it needs. Objects are equal only if declarations keep that order.
     let (mut order, mut done) = (Vec::new(), HashSet::new());
+    let (mut possible, mut possible_done) = (Vec::new(), HashSet::new());
     let mut counts: HashMap<usize, usize> = HashMap::new();
     let mut closures = Vec::new();
     for name in &group.sources {
         let Some(source) = scanner.file(&directory.join(name)) else { continue };
-        scanner.visit(source, &mut done, &mut order);
-        let closure = scanner.closure(source);
-        for header in &closure {
-            *counts.entry(*header).or_default() += 1;
+        scanner.visit(source, Follow::Certain, &mut done, &mut order);
+        scanner.visit(source, Follow::Possible, &mut possible_done, &mut possible);
+        for header in scanner.closure(source, Follow::Certain) {
+            *counts.entry(header).or_default() += 1;
         }
-        closures.push((name, closure));
+        // A source itself is no header of another.
+        possible.pop_if(|last| *last == source);
+        closures.push((name, scanner.closure(source, Follow::Possible)));
     }
     let needed = (group.sources.len() as f64 * MINIMUM_SHARE).ceil() as usize;
     let chosen: Vec<(usize, String)> = order
@@ -107,7 +110,7 @@ pub fn choose<'a>(
         .filter(|id| scanner.files[**id].guarded && counts.get(id).is_some_and(|count| *count >= needed))
         .filter_map(|id| Some((*id, spelled.get(id)?.clone())))
         .collect();
-    (!chosen.is_empty()).then_some(Choice { scanner, order, chosen, closures })
+    (!chosen.is_empty()).then_some(Choice { scanner, order: possible, chosen, closures })
 }
 
 /// Reads files once and remembers what they include.
@@ -116,14 +119,37 @@ struct Scanner<'a> {
     include_dirs: &'a [String],
     ids: HashMap<PathBuf, usize>,
     files: Vec<File>,
-    closures: HashMap<usize, HashSet<usize>>,
+    closures: HashMap<(usize, Follow), HashSet<usize>>,
+}
+
+/// An include directive: `"src/api/api.h"` or `<vector>`, and whether it stands behind an `#if`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Spelling {
+    text: String,
+    conditional: bool,
+}
+
+/// An include directive that leads to a file of the tree.
+#[derive(Debug, Clone)]
+struct Include {
+    spelling: Spelling,
+    header: usize,
+}
+
+/// Which include directives are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Follow {
+    /// Those that every compiler follows.
+    Certain,
+    /// Also those behind an `#if`, which some compiler may follow.
+    Possible,
 }
 
 struct File {
     path: PathBuf,
-    /// The spelling as it stands in the file (`"src/api/api.h"`, `<vector>`), in the order of the file.
-    spellings: Vec<String>,
-    includes: Option<Vec<(String, usize)>>,
+    /// In the order of the file.
+    spellings: Vec<Spelling>,
+    includes: Option<Vec<Include>>,
     guarded: bool,
 }
 
@@ -147,60 +173,61 @@ impl<'a> Scanner<'a> {
     }
 
     /// What a file includes, as far as it lies in the tree; headers of the system are reached through those.
-    fn includes(&mut self, id: usize) -> Vec<(String, usize)> {
-        if let Some(known) = &self.files[id].includes {
-            return known.clone();
+    fn includes(&mut self, id: usize, follow: Follow) -> Vec<Include> {
+        if self.files[id].includes.is_none() {
+            let spellings = self.files[id].spellings.clone();
+            let found = spellings.into_iter().filter_map(|spelling| self.resolve(id, spelling)).collect();
+            self.files[id].includes = Some(found);
         }
-        let here = self.files[id].path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut found = Vec::new();
-        for spelling in self.files[id].spellings.clone() {
-            let name = &spelling[1..spelling.len() - 1];
-            let beside = spelling.starts_with('"').then(|| here.join(name));
-            let mut places: Vec<PathBuf> =
-                self.include_dirs.iter().map(|dir| self.directory.join(dir).join(name)).collect();
-            // A name found only beside its includer means another file elsewhere, so it cannot be spelled in the header.
-            let by_search_path = places.iter().position(|place| place.is_file());
-            if let Some(at) = by_search_path {
-                if let Some(header) = self.file(&places.swap_remove(at)) {
-                    found.push((spelling, header));
-                }
-            } else if let Some(header) =
-                beside.filter(|path| path.is_file()).and_then(|path| self.file(&path))
-            {
-                self.files[header].guarded = false;
-                found.push((spelling, header));
-            }
-        }
-        self.files[id].includes = Some(found.clone());
-        found
+        let known = self.files[id].includes.as_deref().unwrap_or_default();
+        let followed = |include: &&Include| follow == Follow::Possible || !include.spelling.conditional;
+        known.iter().filter(followed).cloned().collect()
     }
 
-    /// Every header a source reaches, itself left out.
-    fn closure(&mut self, id: usize) -> HashSet<usize> {
-        if let Some(known) = self.closures.get(&id) {
+    /// The file that an include directive leads to.
+    fn resolve(&mut self, from: usize, spelling: Spelling) -> Option<Include> {
+        let name = &spelling.text[1..spelling.text.len() - 1];
+        let on_search_path = self.include_dirs.iter().map(|dir| self.directory.join(dir).join(name));
+        if let Some(path) = on_search_path.into_iter().find(|path| path.is_file()) {
+            let header = self.file(&path)?;
+            return Some(Include { spelling, header });
+        }
+        // A name found only beside its includer means another file elsewhere, so it cannot be spelled in the header.
+        let beside = self.files[from].path.parent()?.join(name);
+        if !spelling.text.starts_with('"') || !beside.is_file() {
+            return None;
+        }
+        let header = self.file(&beside)?;
+        self.files[header].guarded = false;
+        Some(Include { spelling, header })
+    }
+
+    /// Every header a file reaches, itself left out.
+    fn closure(&mut self, id: usize, follow: Follow) -> HashSet<usize> {
+        if let Some(known) = self.closures.get(&(id, follow)) {
             return known.clone();
         }
         let mut seen = HashSet::from([id]);
         let mut stack = vec![id];
         while let Some(next) = stack.pop() {
-            for (_, header) in self.includes(next) {
-                if seen.insert(header) {
-                    stack.push(header);
+            for include in self.includes(next, follow) {
+                if seen.insert(include.header) {
+                    stack.push(include.header);
                 }
             }
         }
         seen.remove(&id);
-        self.closures.insert(id, seen.clone());
+        self.closures.insert((id, follow), seen.clone());
         seen
     }
 
     /// Appends what a file reaches to `order`, each after what it includes itself.
-    fn visit(&mut self, id: usize, done: &mut HashSet<usize>, order: &mut Vec<usize>) {
+    fn visit(&mut self, id: usize, follow: Follow, done: &mut HashSet<usize>, order: &mut Vec<usize>) {
         if !done.insert(id) {
             return;
         }
-        for (_, header) in self.includes(id) {
-            self.visit(header, done, order);
+        for include in self.includes(id, follow) {
+            self.visit(include.header, follow, done, order);
         }
         order.push(id);
     }
@@ -208,9 +235,8 @@ impl<'a> Scanner<'a> {
 
 /// The include directives of a file, and whether it guards against a second inclusion.
 ///
-/// Conditions are not evaluated: what stands behind an `#if` (other than the guard) is left out, because it may be
-/// another system's.
-fn scan(text: &str) -> (Vec<String>, bool) {
+/// Conditions are not evaluated: what stands behind an `#if` (other than the guard) may be another system's.
+fn scan(text: &str) -> (Vec<Spelling>, bool) {
     let mut spellings = Vec::new();
     let mut guard: Option<&str> = None;
     let mut guarded = false;
@@ -221,11 +247,11 @@ fn scan(text: &str) -> (Vec<String>, bool) {
         if let Some(rest) = directive.strip_prefix("include") {
             let rest = rest.trim_start();
             let close = if rest.starts_with('<') { '>' } else { '"' };
-            if depth <= usize::from(guarded)
-                && rest.starts_with(['<', '"'])
+            if rest.starts_with(['<', '"'])
                 && let Some(end) = rest[1..].find(close)
             {
-                spellings.push(rest[..end + 2].to_owned());
+                let conditional = depth > usize::from(guarded);
+                spellings.push(Spelling { text: rest[..end + 2].to_owned(), conditional });
             }
         } else if let Some(rest) = directive.strip_prefix("define") {
             guarded |= depth == 1 && guard.is_some() && rest.split_whitespace().next() == guard;
@@ -244,8 +270,8 @@ fn scan(text: &str) -> (Vec<String>, bool) {
     (spellings, guarded)
 }
 
-/// The unconditional includes of a file without an include guard of the old kind.
-fn scan_unguarded(text: &str) -> Vec<String> {
+/// The includes of a file without an include guard of the old kind.
+fn scan_unguarded(text: &str) -> Vec<Spelling> {
     let without = text.replace("#pragma once", "");
     scan(&without).0
 }
@@ -273,7 +299,8 @@ mod tests {
     fn scan_finds_includes_and_guards() {
         let check = |text: &str, spellings: &[&str], guarded: bool| {
             let (found, guard) = scan(text);
-            assert_eq!(found, spellings, "{text}");
+            let certain = found.iter().filter(|spelling| !spelling.conditional);
+            assert_eq!(certain.map(|spelling| spelling.text.as_str()).collect::<Vec<_>>(), spellings, "{text}");
             assert_eq!(guard, guarded, "{text}");
         };
         check("#include \"a.h\"\n  #  include <b>  // why\n", &["\"a.h\"", "<b>"], false);

@@ -4,8 +4,8 @@
 //! once to preprocess (the cache key comes from that text), once to compile. The `clang++` of our toolchain hands
 //! each compile to this module when `LIBV8_PCH` is set; it adds `-include-pch` to the second kind of run only.
 //! So keys are those of a plain build, and a cache filled with headers serves builds without, and the other way round.
-//! A compile that fails with a header is done again without and counted. Objects are equal, bit for bit:
-//! `cargo xtask bench --objects-identical` compares them all.
+//! A compile that fails with a header is done again without and counted. Objects have to be equal, bit for bit;
+//! nothing here compares them all.
 
 mod choose;
 pub mod shim;

@@ -285,8 +285,11 @@ fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {
     } else {
         all.push(Entry { name: "gn".into(), version: "of the machine".into(), sha256: None });
     }
-    if let Some(version) = &plan.clang_version {
-        all.push(Entry { name: "clang".into(), version: version.clone(), sha256: None });
+    if let (Origin::Own(folder) | Origin::Path(folder), Some(version)) = (&plan.clang, &plan.clang_version) {
+        let program = folder.join("bin/clang++");
+        let bytes = fs::read(&program).or_io("read", &program)?;
+        let sha256 = Some(pins::Sha256::of_bytes(&bytes).to_string());
+        all.push(Entry { name: "clang".into(), version: version.clone(), sha256 });
     }
     Ok(all)
 }
@@ -333,7 +336,8 @@ fn write_mark(folder: &Path, mark: &Mark) -> Result<()> {
     fs::rename(&new, &path).or_io("create", &path)
 }
 
-fn clang_version(folder: &Path) -> Result<String, String> {
+/// What a clang of the user's own says of itself; `Err` is what its folder lacks.
+pub fn clang_version(folder: &Path) -> Result<String, String> {
     for name in ["clang", "ld.lld", "llvm-ar"] {
         let path = folder.join("bin").join(name);
         if !path.exists() {

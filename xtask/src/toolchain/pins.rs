@@ -212,6 +212,12 @@ impl Sha256 {
         &self.0
     }
 
+    /// The digest of some bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Sha256 {
+        use sha2::Digest as _;
+        Sha256::of(sha2::Sha256::new_with_prefix(bytes))
+    }
+
     /// The digest of a finished hasher.
     pub fn of(hasher: sha2::Sha256) -> Sha256 {
         use sha2::Digest as _;
