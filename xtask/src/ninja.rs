@@ -188,7 +188,15 @@ struct Progress<'a> {
 impl<'a> Progress<'a> {
     fn new(more: &'a dyn Fn() -> String) -> Progress<'a> {
         let is_terminal = std::io::stderr().is_terminal() && !env::is_ci();
-        Progress { more, said: None, last: None, started: Instant::now(), first_done: None, printed: None, is_terminal }
+        Progress {
+            more,
+            said: None,
+            last: None,
+            started: Instant::now(),
+            first_done: None,
+            printed: None,
+            is_terminal,
+        }
     }
 
     fn step(&mut self, step: Step) {

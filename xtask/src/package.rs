@@ -60,10 +60,9 @@ pub fn must_be_built(plan: &Plan) -> Result<()> {
     if compile::is_built(plan) {
         return Ok(());
     }
-    Err(Error::usage(format!("there is no finished build of this plan in {}", plan.out.display())).help(format!(
-        "cargo xtask build-v8 --target {} --variant {}   builds it",
-        plan.target, plan.variant
-    )))
+    Err(Error::usage(format!("there is no finished build of this plan in {}", plan.out.display())).help(
+        format!("cargo xtask build-v8 --target {} --variant {}   builds it", plan.target, plan.variant),
+    ))
 }
 
 /// `include/`: V8's own headers, ours, and the C++ library's that V8's interface is compiled with.

@@ -25,7 +25,11 @@ pub fn display(command: &Command) -> String {
 pub fn quote(word: &OsStr) -> String {
     let word = word.to_string_lossy().into_owned();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:+,@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Runs to the end and gives stdout and stderr; a start that fails names the program.
@@ -89,15 +93,39 @@ pub fn adopt_orphans() {
 }
 
 /// Waits, for at most three seconds, until no adopted child is left, so that their cost is in [`children_cpu_s`].
+///
+/// Children that we started ourselves are left to who waits for them: a test runs beside other tests.
 pub fn reap_adopted() {
     #[cfg(target_os = "linux")]
     for _ in 0..60 {
-        match rustix::process::wait(rustix::process::WaitOptions::NOHANG) {
-            Ok(Some(_)) => {}
-            Ok(None) => std::thread::sleep(std::time::Duration::from_millis(50)),
-            Err(_) => return,
+        let adopted = adopted_children();
+        if adopted.is_empty() {
+            return;
         }
+        for pid in adopted {
+            // It may live on, which the next turn sees.
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
+}
+
+/// Children of another session: a daemon makes one of its own, and what we start stays in ours.
+///
+/// Source: fields 4 and 6 of `/proc/<pid>/stat`, proc_pid_stat(5).
+#[cfg(target_os = "linux")]
+fn adopted_children() -> Vec<rustix::process::Pid> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let session = rustix::process::getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get());
+    let is_adopted = |pid: i32| -> Option<bool> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let (parent, its_session): (i32, i32) = (fields.get(1)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        Some(parent == own && its_session != session)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| is_adopted(*pid) == Some(true)).filter_map(rustix::process::Pid::from_raw).collect()
 }
 
 /// User and system time of all children that have ended, and of theirs, in seconds; nothing where it is not known.
@@ -110,7 +138,7 @@ pub fn children_cpu_s() -> Option<f64> {
         // The second field is the program's name, which may hold spaces and brackets.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks: u64 = fields.get(13)?.parse::<u64>().ok()? + fields.get(14)?.parse::<u64>().ok()?;
-        return Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+        Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
     #[cfg(not(target_os = "linux"))]
     None
@@ -189,4 +217,27 @@ pub fn run_limited(command: &mut Command, limit: std::time::Duration, log: &Path
     });
     let (stderr, stdout) = (said.next().expect("of two")?, said.next().expect("of two")?);
     Ok(Limited { ended, stdout, stderr })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_adopted_and_our_own_child_is_not() {
+        adopt_orphans();
+        let mut own = command("sleep").arg("30").spawn().unwrap();
+        // The shell ends at once and leaves a process in a session of its own.
+        read(command("sh").args(["-c", "setsid sleep 0.3 >&- 2>&- &"])).unwrap();
+        let started = std::time::Instant::now();
+        while adopted_children().is_empty() && started.elapsed().as_secs() < 5 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!adopted_children().is_empty(), "the daemon is ours");
+        reap_adopted();
+        assert!(adopted_children().is_empty(), "it has ended and was waited for");
+        assert_eq!(own.try_wait().unwrap(), None, "our own child is left alone");
+        own.kill().unwrap();
+        own.wait().unwrap();
+    }
 }

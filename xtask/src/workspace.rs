@@ -38,7 +38,10 @@ impl Workspace {
             matrix: &self.matrix,
             cache: &self.cache,
             host: Host::current(),
-            own_clang: clang(what).map(|folder| toolchain::clang_version(&folder)).transpose().map_err(Error::usage)?,
+            own_clang: clang(what)
+                .map(|folder| toolchain::clang_version(&folder))
+                .transpose()
+                .map_err(Error::usage)?,
         };
         plan::plans(&inputs, what)
     }

@@ -178,7 +178,10 @@ mod tests {
         let (first, normalised) = normalise_bytes(&library(&parts)).unwrap();
         let (second, _) = normalise_bytes(&library(&shuffled)).unwrap();
         assert_eq!(first, second);
-        assert_eq!(normalised, Normalised { members: 4, duplicates: 0, empty: 0, size_bytes: first.len() as u64 });
+        assert_eq!(
+            normalised,
+            Normalised { members: 4, duplicates: 0, empty: 0, size_bytes: first.len() as u64 }
+        );
         // What is normal already stays as it is.
         assert_eq!(normalise_bytes(&first).unwrap().0, first);
     }
@@ -249,8 +252,11 @@ mod tests {
     fn objects_that_define_nothing_are_left_out() {
         use object::write::{Object, StandardSection, Symbol, SymbolSection};
         let object = |file: &str, symbol: Option<&str>| {
-            let mut object =
-                Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
+            let mut object = Object::new(
+                object::BinaryFormat::Elf,
+                object::Architecture::X86_64,
+                object::Endianness::Little,
+            );
             object.add_file_symbol(file.into());
             let text = object.section_id(StandardSection::Text);
             if let Some(name) = symbol {

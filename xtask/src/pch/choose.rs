@@ -300,7 +300,11 @@ mod tests {
         let check = |text: &str, spellings: &[&str], guarded: bool| {
             let (found, guard) = scan(text);
             let certain = found.iter().filter(|spelling| !spelling.conditional);
-            assert_eq!(certain.map(|spelling| spelling.text.as_str()).collect::<Vec<_>>(), spellings, "{text}");
+            assert_eq!(
+                certain.map(|spelling| spelling.text.as_str()).collect::<Vec<_>>(),
+                spellings,
+                "{text}"
+            );
             assert_eq!(guard, guarded, "{text}");
         };
         check("#include \"a.h\"\n  #  include <b>  // why\n", &["\"a.h\"", "<b>"], false);

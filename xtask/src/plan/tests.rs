@@ -109,6 +109,16 @@ fn what_changes_bytes_changes_the_build_id() {
     });
 }
 
+/// The names of a folder's files, without the ending that selects them.
+fn stems(folder: &str, ending: &str) -> BTreeSet<String> {
+    std::fs::read_dir(paths::repository().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == ending))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
 #[test]
 fn every_layer_is_read_by_somebody() {
     let matrix = Matrix::load(&paths::repository()).unwrap();
@@ -117,26 +127,17 @@ fn every_layer_is_read_by_somebody() {
         .values()
         .flat_map(|target| &target.layers)
         .chain(matrix.variants.values().flat_map(|variant| &variant.layers))
-        .map(|layer| format!("{layer}.gn"))
+        .cloned()
         .collect();
-    let there: BTreeSet<String> = std::fs::read_dir(paths::repository().join("gn-args"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(used, there);
+    assert_eq!(used, stems("gn-args", "gn"));
 }
 
 #[test]
 fn every_patch_applies_to_some_target() {
     let plans = all("cache", |_| {});
-    let used: BTreeSet<&str> =
-        plans.iter().flat_map(|plan| &plan.source.patches).map(|patch| patch.name.as_str()).collect();
-    let folder = paths::repository().join("patches");
-    let there: BTreeSet<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(used, there.iter().map(String::as_str).collect());
+    let used: BTreeSet<String> =
+        plans.iter().flat_map(|plan| &plan.source.patches).map(|patch| patch.name.clone()).collect();
+    assert_eq!(used, stems("patches", "patch"));
 }
 
 #[test]
