@@ -181,17 +181,17 @@ fn a_build_has_a_server_of_its_own_and_stops_it() {
     calls.dedup();
     assert_eq!(calls, ["--start-server", "--show-stats --stats-format=json", "--stop-server"]);
     let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
-    assert_eq!(kept, statistics);
+    assert_eq!((kept.steps, kept.cache_hits, kept.cache_misses), (2, 2, 1));
 }
 
 #[test]
 fn a_run_with_nothing_to_do_keeps_the_statistics_of_the_one_that_had() {
     let world =
         World::new("if test -e \"$LOG.first\"; then exit 0; fi; touch \"$LOG.first\"; echo '[1/1] CXX a.o'");
-    let first = world.compile(None).unwrap();
+    assert_eq!(world.compile(None).unwrap().steps, 1);
+    let first = world.read("build.json");
     assert_eq!(world.compile(None).unwrap().steps, 0);
-    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
-    assert_eq!(kept, first);
+    assert_eq!(world.read("build.json"), first);
 }
 
 #[test]
