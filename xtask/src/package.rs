@@ -14,6 +14,7 @@ use crate::compile::{self, Build};
 use crate::error::{Error, IoContext as _, Result};
 use crate::library::normalise::normalise;
 use crate::licences;
+use crate::paths::remove_folder;
 use crate::plan::Plan;
 use crate::process;
 use crate::toolchain::Toolchain;
@@ -32,12 +33,7 @@ pub fn package(
     must_be_built(plan)?;
     let library = build.out.join(compile::LIBRARY);
     let stage = build.out.join("archive");
-    match fs::remove_dir_all(&stage) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &stage, &error));
-        }
-        _ => {}
-    }
+    remove_folder(&stage)?;
     let tree = &plan.source.folder;
     stage_headers(tree, &build.out, &stage)?;
     let packed_library = stage.join("lib").join(&plan.row.library);
@@ -51,7 +47,7 @@ pub fn package(
     let options = PackOptions { zstd_level: ZSTD_LEVEL, threads };
     let packed = v8_archive::pack(&stage, &descriptor, output, plan.format, &options)
         .map_err(|error| Error::failed(error.to_string()))?;
-    fs::remove_dir_all(&stage).or_io("remove", &stage)?;
+    remove_folder(&stage)?;
     Ok(packed)
 }
 

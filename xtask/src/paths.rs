@@ -11,6 +11,16 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies inside the repository").to_path_buf()
 }
 
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", folder, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The user's cache folder and what lies where in it.
 #[derive(Debug, Clone)]
 pub struct Cache {

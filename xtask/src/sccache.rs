@@ -9,7 +9,7 @@ use v8_archive::Sha256;
 use crate::error::{Error, IoContext as _, Result};
 use crate::{pch, process};
 
-/// How much sccache keeps on disk before it drops what was used longest ago: some thirty builds.
+/// How much sccache keeps on disk before it drops what was used longest ago.
 const CACHE_SIZE: &str = "10G";
 
 /// The server dies by itself this long after the last compile, should we die without stopping it.

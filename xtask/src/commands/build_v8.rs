@@ -40,12 +40,10 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     for plan in &plans {
         plan.must_be_buildable()?;
     }
-    if plans.iter().all(|plan| done(plan).is_some()) {
-        for plan in &plans {
-            if let Some(done) = done(plan) {
-                eprintln!("nothing to do: {} {} is built, verified and has run", plan.target, plan.variant);
-                report(plan, &done);
-            }
+    if let Some(all_done) = plans.iter().map(done).collect::<Option<Vec<_>>>() {
+        for (plan, done) in plans.iter().zip(&all_done) {
+            eprintln!("nothing to do: {} {} is built, verified and has run", plan.target, plan.variant);
+            report(plan, done);
         }
         return Ok(());
     }

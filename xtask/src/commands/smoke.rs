@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use v8_archive::Format;
-
 use crate::env;
 use crate::error::{Error, Result};
-use crate::flags::{self, Smoke, What};
+use crate::flags::{Format, Smoke, What};
 use crate::smoke::{self, Linker};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -20,11 +18,7 @@ pub fn run(flags: &Smoke) -> Result<()> {
         variant: descriptor.variant,
         source: None,
         output: None,
-        archive_format: match Format::default() {
-            Format::TarZst => flags::Format::TarZst,
-            Format::TarGz => flags::Format::TarGz,
-            Format::Zip => flags::Format::Zip,
-        },
+        archive_format: Format::TarZst,
         clang: flags.clang.clone(),
     };
     let toolchain = workspace.toolchain(&what, &workspace.plans(&what)?)?;

@@ -11,6 +11,7 @@ use super::registry::Cargo;
 use super::unpack::{Package, set_modified, write_new};
 use super::{CratePin, EmbedFile, RECIPE, SourcePlan, V8Version, apply};
 use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
 
 /// Lies at the root of every whole tree.
 const STAMP: &str = "libv8-source.json";
@@ -102,15 +103,15 @@ pub fn prepare(plan: &SourcePlan, cargo: &Cargo, say: &dyn Fn(&str)) -> Result<T
         return Ok(tree);
     }
     let work = beside(".partial");
-    remove(&work)?;
+    remove_folder(&work)?;
     let made = work.join("tree");
     if let Err(error) = make(plan, cargo, &made, &work, say) {
         // Best effort: the next run removes it too, and the first error is the one to tell.
-        let _ = remove(&work);
+        let _ = remove_folder(&work);
         return Err(error);
     }
     std::fs::rename(&made, &plan.folder).or_io("rename to its place", &made)?;
-    remove(&work)?;
+    remove_folder(&work)?;
     Ok(tree)
 }
 
@@ -125,16 +126,6 @@ fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
     }
     file.lock().or_io("lock", path)?;
     Ok(file)
-}
-
-/// Removes a folder, if it is there.
-fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", folder, &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Makes the whole tree at `root`, which is not there yet; `work` is for whatever else has to be written.

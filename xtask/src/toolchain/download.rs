@@ -8,6 +8,7 @@ use sha2::Digest as _;
 
 use super::pins::{FilePin, Sha256};
 use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
 
 /// Where the file of `pin` lies once it is there.
 pub fn place(downloads: &Path, pin: &FilePin) -> PathBuf {
@@ -35,7 +36,7 @@ pub fn ensure(downloads: &Path, pin: &FilePin, fetch: impl FnOnce(&Path) -> Resu
         }
     }
     let incoming = downloads.join(format!(".incoming-{}", pin.sha256));
-    remove(&incoming)?;
+    remove_folder(&incoming)?;
     fs::create_dir_all(&incoming).or_io("create", &incoming)?;
     fetch(&incoming)?;
     let fetched = incoming.join(&pin.file);
@@ -49,7 +50,7 @@ pub fn ensure(downloads: &Path, pin: &FilePin, fetch: impl FnOnce(&Path) -> Resu
     let folder = path.parent().expect("place() joins two names");
     fs::create_dir_all(folder).or_io("create", folder)?;
     fs::rename(&fetched, &path).or_io("create", &path)?;
-    remove(&incoming)?;
+    remove_folder(&incoming)?;
     Ok(path)
 }
 
@@ -92,16 +93,6 @@ fn refuse(downloads: &Path, path: &Path, pin: &FilePin) -> Result<PathBuf> {
     let away = folder.join(&pin.file);
     fs::rename(path, &away).or_io("move away", path)?;
     Ok(away)
-}
-
-/// Removes a folder that may not be there.
-pub fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", folder, &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use programs::{Programs, Python};
 
 use crate::env;
 use crate::error::{Error, IoContext as _, Result};
-use crate::paths::Cache;
+use crate::paths::{Cache, remove_folder};
 use crate::process;
 use pins::{Host, Tools, WheelTool};
 
@@ -169,7 +169,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         lock.lock().or_io("lock", &lock_path)?;
     }
     let scratch = folder.join("scratch");
-    download::remove(&scratch)?;
+    remove_folder(&scratch)?;
     fs::create_dir_all(folder.join("llvm")).or_io("create", &folder)?;
     let tools = &plan.tools;
     for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
@@ -225,7 +225,7 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     if to.is_dir() {
         return Ok(());
     }
-    download::remove(scratch)?;
+    remove_folder(scratch)?;
     fs::create_dir_all(scratch).or_io("create", scratch)?;
     let new = scratch.join("new");
     fill(&new)?;
@@ -233,7 +233,7 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
     fs::rename(&new, to).or_io("create", to)?;
-    download::remove(scratch)
+    remove_folder(scratch)
 }
 
 fn unpack_gn(
@@ -253,7 +253,7 @@ fn unpack_gn(
         downloads: &cache.downloads(),
         scratch,
     };
-    download::remove(scratch)?;
+    remove_folder(scratch)?;
     let unpacked = apt::unpack(&job, programs, to)?;
     let program = to.join("gn");
     process::read(process::command(&program).args(&gn.probe))
@@ -261,7 +261,7 @@ fn unpack_gn(
     let list = to.join("packages.json");
     let text = serde_json::to_string_pretty(&unpacked).expect("names and digests are always JSON");
     fs::write(&list, text).or_io("write", &list)?;
-    download::remove(scratch)
+    remove_folder(scratch)
 }
 
 fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {

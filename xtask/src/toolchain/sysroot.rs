@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::download::remove;
 use super::pins::{Libc, Sysroot};
 use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
 use crate::process;
 
 /// The parts of a sysroot that clang's driver asks for and that are empty here: zig's start files do their work.
@@ -29,7 +29,7 @@ pub struct Job<'a> {
 
 /// Makes the sysroot: about 20 s of CPU for glibc, 45 s for musl, whose libc zig builds from source.
 pub fn make(job: &Job<'_>) -> Result<()> {
-    remove(job.scratch)?;
+    remove_folder(job.scratch)?;
     let (include, lib) = (job.scratch.join("root/usr/include"), job.scratch.join("root/usr/lib"));
     for folder in [&include, &lib] {
         fs::create_dir_all(folder).or_io("create", folder)?;
@@ -51,7 +51,7 @@ pub fn make(job: &Job<'_>) -> Result<()> {
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
     fs::rename(job.scratch.join("root"), job.sysroot).or_io("create", job.sysroot)?;
-    remove(job.scratch)
+    remove_folder(job.scratch)
 }
 
 fn headers(job: &Job<'_>, include: &Path) -> Result<()> {
