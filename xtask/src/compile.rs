@@ -98,7 +98,7 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     );
-    let recipe = format!("1\n{}\n{args}", toolchain.llvm.display());
+    let recipe = format!("2\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
     let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -114,6 +114,7 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
     gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
     process::run_logged(&mut gn, &out.join("gn.log"))?;
     let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
+    name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
     let mut compdb = process::command(&toolchain.ninja);
     compdb.arg("-C").arg(out).args(["-t", "compdb", "cxx", "cc", "asm"]);
@@ -215,14 +216,28 @@ fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<
     for (path, text) in files {
         let new: String = text.lines().map(|line| without(line, &unknown) + "\n").collect();
         if new != text {
-            // ninja runs GN again if a build file is older than what GN read: the time stays.
-            let time = fs::metadata(&path).and_then(|metadata| metadata.modified()).or_io("read", &path)?;
-            fs::write(&path, new).or_io("write", &path)?;
-            let file = File::options().append(true).open(&path).or_io("open", &path)?;
-            file.set_modified(time).or_io("set the time of", &path)?;
+            rewrite(&path, &new)?;
         }
     }
     Ok(unknown)
+}
+
+/// Puts the name of each source on its command line, where sccache's key comes from.
+///
+/// The key holds the preprocessed text without the names of files, and objects hold the name of their source: two
+/// sources with the same text (empty ones, for this target) would get one object, whichever came first. Clang takes
+/// `-frandom-seed` for GCC's sake and does nothing with it.
+fn name_sources_in_keys(path: &Path) -> Result<()> {
+    let text = fs::read_to_string(path).or_io("read", path)?;
+    rewrite(path, &text.replace(" -c ${in} ", " -frandom-seed=${in} -c ${in} "))
+}
+
+/// Replaces a file of ninja's and keeps its time: ninja runs GN again if a build file is older than what GN read.
+fn rewrite(path: &Path, text: &str) -> Result<()> {
+    let time = fs::metadata(path).and_then(|metadata| metadata.modified()).or_io("read", path)?;
+    fs::write(path, text).or_io("write", path)?;
+    let file = File::options().append(true).open(path).or_io("open", path)?;
+    file.set_modified(time).or_io("set the time of", path)
 }
 
 fn ninja_files(out: &Path) -> Result<Vec<PathBuf>> {

@@ -111,21 +111,29 @@ pub fn reap_adopted() {
 }
 
 /// Children of another session: a daemon makes one of its own, and what we start stays in ours.
+#[cfg(target_os = "linux")]
+fn adopted_children() -> Vec<rustix::process::Pid> {
+    let own = std::process::id();
+    // Not getsid(2): in a container the leader of our session may have no number, and rustix takes 0 for a fault of ours.
+    let Some((_, session)) = parent_and_session("self") else { return Vec::new() };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_adopted = |pid: &i32| {
+        parent_and_session(&pid.to_string())
+            .is_some_and(|(parent, its_session)| parent == own && its_session != session)
+    };
+    pids.filter(is_adopted).filter_map(rustix::process::Pid::from_raw).collect()
+}
+
+/// The parent and the session of a process; 0 stands for one outside our PID namespace.
 ///
 /// Source: fields 4 and 6 of `/proc/<pid>/stat`, proc_pid_stat(5).
 #[cfg(target_os = "linux")]
-fn adopted_children() -> Vec<rustix::process::Pid> {
-    let own = rustix::process::getpid().as_raw_nonzero().get();
-    let session = rustix::process::getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get());
-    let is_adopted = |pid: i32| -> Option<bool> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let (parent, its_session): (i32, i32) = (fields.get(1)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-        Some(parent == own && its_session != session)
-    };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| is_adopted(*pid) == Some(true)).filter_map(rustix::process::Pid::from_raw).collect()
+fn parent_and_session(process: &str) -> Option<(u32, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the program's name, which may hold spaces and brackets.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(1)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
 /// User and system time of all children that have ended, and of theirs, in seconds; nothing where it is not known.

@@ -80,8 +80,8 @@ impl Compile {
                 // sccache names the language of a source it has looked at; the header has its own.
                 "-x" if words.next()?.to_str()? == "c++" => {}
                 "-x" => return None,
-                // A module's name would make the header belong to that module.
-                _ if text.starts_with("-fmodule-name=") => {}
+                // A module's name would make the header belong to that module; the seed names the source.
+                _ if text.starts_with("-fmodule-name=") || text.starts_with("-frandom-seed=") => {}
                 _ if !text.starts_with('-') && (text.ends_with(".cc") || text.ends_with(".cpp")) => {
                     compile.source = text.to_owned();
                 }
@@ -316,7 +316,7 @@ mod tests {
     fn compiles_are_told_from_everything_else() {
         // As ninja writes it, and as sccache does.
         for line in [
-            "clang -MMD -MF a.o.d -DX -fmodule-name=//v8:a -c ../a.cc -o obj/v8/a/a.o",
+            "clang -MMD -MF a.o.d -DX -fmodule-name=//v8:a -frandom-seed=../a.cc -c ../a.cc -o obj/v8/a/a.o",
             "clang -x c++ -c -o obj/v8/a/a.o -MMD -MF a.o.d -MT a.o -DX -fmodule-name=//v8:a ../a.cc",
         ] {
             let compile = parse(line).unwrap();
