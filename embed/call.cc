@@ -139,10 +139,7 @@ libv8_result* Enter(libv8_isolate* owner, const std::function<void(Call&)>& body
     // Nobody terminates any more: what is still pending must not hit the next call.
     if (terminated || owner->heap->reached()) isolate->CancelTerminateExecution();
   }
-  if (owner->heap->reached()) {
-    owner->heap->Recover();
-    return fail(LIBV8_OUT_OF_MEMORY, limit_text);
-  }
+  if (owner->heap->Settle()) return fail(LIBV8_OUT_OF_MEMORY, limit_text);
   // Also if JavaScript was done by then: whoever was told 1 by terminate relies on it.
   if (terminated) return fail(LIBV8_TERMINATED, "the call was terminated");
   return result.release();

@@ -38,9 +38,10 @@ typedef enum libv8_status {
   LIBV8_OK = 0,            /* a value; see libv8_result_text                       */
   LIBV8_EXCEPTION = 1,     /* JavaScript threw, or did not compile                 */
   LIBV8_TERMINATED = 2,    /* stopped by libv8_terminator_terminate                */
-  LIBV8_OUT_OF_MEMORY = 3, /* the heap limit was reached; the isolate stays usable,
-                              unless twice the limit is still referenced: then each
-                              call ends so at once, and freeing it is all that helps */
+  LIBV8_OUT_OF_MEMORY = 3, /* the heap limit was reached, or an ArrayBuffer was larger than
+                              the system has memory for; the isolate stays usable, unless
+                              twice the limit is still referenced: then each call ends so
+                              at once, and freeing it is all that helps              */
   LIBV8_INVALID = 4        /* the call itself was wrong: no such function, bad JSON */
 } libv8_status;
 
@@ -59,8 +60,9 @@ typedef enum libv8_format {
 typedef struct libv8_options {
   size_t struct_size_bytes;   /* sizeof(libv8_options): lets the struct grow          */
   size_t heap_limit_bytes;    /* of the JavaScript heap, without the contents of ArrayBuffers
-                                 and WebAssembly memories; 0: V8's default. One allocation
-                                 may exceed it for a moment, before the call is ended    */
+                                 and WebAssembly memories; 0: V8's default. One large object
+                                 may exceed it, by 1 GiB at the most: if it is still alive
+                                 when the call ends, the call is LIBV8_OUT_OF_MEMORY      */
   size_t stack_limit_bytes;   /* of native stack JavaScript may use, counted from the frame of
                                  each call, at least 32 KiB; 0: V8's default (984 KiB, or what
                                  --stack-size says). Never beyond the thread's own stack less

@@ -86,6 +86,12 @@ Stack StackOf(uintptr_t frame) {
   return stack;
 }
 
+v8::HeapStatistics HeapStatisticsOf(v8::Isolate* isolate) {
+  v8::HeapStatistics statistics;
+  isolate->GetHeapStatistics(&statistics);
+  return statistics;
+}
+
 }  // namespace
 
 bool SetStackLimit(v8::Isolate* isolate, size_t wanted_bytes) {
@@ -99,7 +105,8 @@ bool SetStackLimit(v8::Isolate* isolate, size_t wanted_bytes) {
   return true;
 }
 
-HeapGuard::HeapGuard(v8::Isolate* isolate) : isolate_(isolate) {
+HeapGuard::HeapGuard(v8::Isolate* isolate)
+    : isolate_(isolate), limit_bytes_(HeapStatisticsOf(isolate).heap_size_limit()) {
   isolate_->AddNearHeapLimitCallback(OnNearLimit, this);
 }
 
@@ -119,10 +126,20 @@ size_t HeapGuard::OnNearLimit(void* self, size_t current_bytes, size_t initial_b
 bool HeapGuard::Admit() {
   if (!overfull_) return true;
   Recover();
-  v8::HeapStatistics statistics;
-  isolate_->GetHeapStatistics(&statistics);
-  return statistics.used_heap_size() / 2 <= initial_bytes_;
+  return UsedBytes() / 2 <= limit_bytes_;
 }
+
+bool HeapGuard::Settle() {
+  // V8 looks at its limit when the old generation grows. The first large object after
+  // a collection is young whatever its size, so a call can end far beyond the limit
+  // without V8 having asked; the next call must not pay for that.
+  const bool reached = reached_;
+  if (!reached && UsedBytes() / 2 <= limit_bytes_) return false;
+  Recover();
+  return reached || overfull_;
+}
+
+size_t HeapGuard::UsedBytes() const { return HeapStatisticsOf(isolate_).used_heap_size(); }
 
 void HeapGuard::Recover() {
   isolate_->LowMemoryNotification();
@@ -133,9 +150,7 @@ void HeapGuard::Recover() {
   // The collection itself may have met the limit once more.
   isolate_->CancelTerminateExecution();
   reached_ = false;
-  v8::HeapStatistics statistics;
-  isolate_->GetHeapStatistics(&statistics);
-  overfull_ = statistics.used_heap_size() > initial_bytes_;
+  overfull_ = UsedBytes() > limit_bytes_;
 }
 
 void CallState::Begin() {

@@ -36,17 +36,25 @@ class HeapGuard {
   bool Admit();
   // Whether the call under way reached the limit.
   bool reached() const { return reached_; }
-  // After a call that did: with no handle scope open and the termination cancelled.
-  void Recover();
+  // Whether the call that has ended was too much: it reached the limit, or it leaves
+  // more alive than the limit allows. With no handle scope open and the termination
+  // cancelled.
+  bool Settle();
 
  private:
   static size_t OnNearLimit(void* self, size_t current_bytes, size_t initial_bytes);
 
+  size_t UsedBytes() const;
+  void Recover();
+
   v8::Isolate* const isolate_;
+  // Of the whole heap, as V8 divided what it was given.
+  const size_t limit_bytes_;
   bool reached_ = false;
   // More was alive than the limit allows when the last call ended.
   bool overfull_ = false;
-  // V8's limit of the old generation: at the start, and when this call reached it.
+  // V8's limit of the old generation: at the start (0 while it was never raised), and
+  // when this call reached it.
   size_t initial_bytes_ = 0;
   size_t call_bytes_ = 0;
 };
