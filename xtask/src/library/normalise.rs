@@ -8,6 +8,7 @@
 //! * A member whose name and bytes are both another's is left out: no linker could ever have taken it.
 //! * An object that defines nothing is left out: ICU has files for other systems, of which only the name remains. sccache
 //!   takes one such object for all of them, so that the names inside would depend on which was compiled first.
+//! * Names of the C++ runtime become the library's own: see `private.rs`.
 //! * Nothing else is removed, renamed inside, or stripped; what should not be in the library is for `verify` to say.
 //!
 //! The format is GNU's, which every ELF linker reads. Windows and macOS libraries have formats of their own, not written yet.
@@ -20,6 +21,7 @@ use ar_archive_writer::{ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, wr
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, IoContext as _, Result};
+use crate::library::private::make_private;
 use crate::library::read::{Contents, Library};
 
 /// What was written.
@@ -81,17 +83,21 @@ fn normalise_bytes(bytes: &[u8]) -> Result<(Vec<u8>, Normalised), Fault> {
 
     let filled: Vec<_> = library.members.iter().filter(|member| !is_empty(&member.contents)).collect();
     let empty = library.members.len() - filled.len();
-    let mut sorted: Vec<_> = filled
-        .iter()
-        .map(|member| (member.name.as_str(), Sha256::digest(member.bytes), member.bytes))
-        .collect();
+    let mut sorted = Vec::with_capacity(filled.len());
+    for member in &filled {
+        let mut bytes = member.bytes.to_vec();
+        make_private(&mut bytes).map_err(|reason| {
+            Fault::Unreadable(format!("its member {} is damaged: {reason}", member.name))
+        })?;
+        sorted.push((member.name.as_str(), Sha256::digest(&bytes), bytes));
+    }
     sorted.sort_unstable_by(|a, b| (a.0, a.1.as_slice()).cmp(&(b.0, b.1.as_slice())));
-    sorted.dedup_by(|a, b| (a.0, a.2) == (b.0, b.2));
+    sorted.dedup_by(|a, b| (a.0, a.1) == (b.0, b.1));
     let duplicates = filled.len() - sorted.len();
 
     let names = unique_names(sorted.iter().map(|(name, ..)| *name));
     let mut members: Vec<_> = std::iter::zip(names, &sorted)
-        .map(|(name, (_, _, bytes))| NewArchiveMember::new(*bytes, &DEFAULT_OBJECT_READER, name))
+        .map(|(name, (_, _, bytes))| NewArchiveMember::new(bytes, &DEFAULT_OBJECT_READER, name))
         .collect();
     // By the new names, so that the normal form of a normal form is itself.
     members.sort_by(|a, b| a.member_name.cmp(&b.member_name));

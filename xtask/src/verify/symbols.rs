@@ -1,5 +1,7 @@
 //! Checks on the symbols of the whole library: what it needs, what it must not define, what it must define.
 
+use crate::library::private::is_runtime_name;
+
 use super::glibc::{Answer, Table, Version};
 use super::{Archive, C_HEADER, Found, machine_of};
 
@@ -210,6 +212,8 @@ pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
             "the unwinder"
         } else if is_operator && !place.weak {
             "the program's operator new and delete (it should be weak)"
+        } else if is_runtime_name(symbol) {
+            "the program's C++ runtime"
         } else if table.as_ref().is_some_and(|table| table.contains(symbol)) {
             "the C library"
         } else {

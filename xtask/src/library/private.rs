@@ -1,0 +1,201 @@
+//! Gives the library's own C++ runtime names of its own, so that it and another one can live in one program.
+//!
+//! libc++ keeps its classes in the namespace `std::__Cr`, but not those that C++ programs share across libraries
+//! (`std::exception`, `std::runtime_error`, …), and libc++abi's functions have the names that the Itanium C++ ABI gives
+//! them. A linker that met both ours and libstdc++'s would take some of each: an exception that one throws is then not
+//! caught by the other, and the process ends. A Rust program with a C++ dependency, or any program of g++, is such a one.
+//!
+//! So these names get another beginning, of the same length, in every object: `__cxa_throw` becomes `v8cxa_throw`, and
+//! `_ZNSt13runtime_error…` becomes `v8NSt13runtime_error…`. Nothing else in an object changes, not even its size.
+//!
+//! Kept are names of which any one definition serves all: operators new and delete, which a program may replace, and
+//! what a compiler calls in code without exceptions. C++ code that includes V8's headers needs no more than those, since it
+//! is compiled without exceptions and RTTI, as `cxx.flags` of `V8.json` says.
+
+use object::elf;
+use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
+
+type Elf64 = elf::FileHeader64<object::LittleEndian>;
+
+/// What a private name begins with, in place of `__` or `_Z`.
+const PREFIX: &[u8; 2] = b"v8";
+
+/// Names that stay although they are of the C++ runtime: see the head of this file.
+const SHARED: &[&str] = &[
+    // Of libc, which libc++abi calls.
+    "__cxa_atexit",
+    "__cxa_finalize",
+    "__cxa_thread_atexit_impl",
+    // What compilers call for static and thread-local variables and for virtual functions without a body.
+    "__cxa_deleted_virtual",
+    "__cxa_guard_abort",
+    "__cxa_guard_acquire",
+    "__cxa_guard_release",
+    "__cxa_pure_virtual",
+    "__cxa_thread_atexit",
+    // The argument of `new (std::nothrow)`, and the end of a program that libc++'s headers call.
+    "_ZSt7nothrow",
+    "_ZSt9terminatev",
+];
+
+/// Whether a symbol is of the C++ runtime, and another runtime in the same program would have it too.
+///
+/// Source of the forms: the Itanium C++ ABI, 3.3 (runtime), 2.9 (RTTI), 5.1 (`St` is `std::`, and `St4__Cr` libc++'s own).
+pub fn is_runtime_name(name: &str) -> bool {
+    if SHARED.contains(&name) {
+        return false;
+    }
+    if let Some(rest) = name.strip_prefix("__") {
+        return rest.starts_with("cxa_") || rest.starts_with("gxx_") || rest == "dynamic_cast";
+    }
+    let Some(rest) = name.strip_prefix("_Z") else { return false };
+    // Type information, its name, virtual table, virtual table table.
+    let is_data = ["TI", "TS", "TV", "TT"].iter().find_map(|kind| rest.strip_prefix(kind));
+    let entity = is_data.unwrap_or(rest);
+    let nested = entity.strip_prefix('N').map(|nested| nested.trim_start_matches(['r', 'V', 'K']));
+    let is_std = |text: &str| text.starts_with("St") && !text.starts_with("St4__Cr");
+    let is_abi = |text: &str| text.starts_with("10__cxxabiv1");
+    // Type information of `int`, `char*` and the like, which are one or two pointers and qualifiers around a letter.
+    let is_builtin = is_data.is_some()
+        && matches!(entity.trim_start_matches(['P', 'K']).trim_start_matches('D').as_bytes(), [b'a'..=b'z']);
+    is_builtin || is_std(entity) || nested.is_some_and(|nested| is_std(nested) || is_abi(nested))
+}
+
+/// Renames in a relocatable ELF object; what is no such object stays as it is. An error says how the object is damaged.
+pub fn make_private(bytes: &mut [u8]) -> Result<(), String> {
+    let places = places(bytes).map_err(|error| error.to_string())?;
+    for place in places {
+        bytes[place..place + PREFIX.len()].copy_from_slice(PREFIX);
+    }
+    Ok(())
+}
+
+/// Where in the file the names that become private begin.
+///
+/// A string table lets a name be the end of a longer string (`DW.ref.__gxx_personality_v0`): that one changes too, in
+/// every object alike, and is still one and the same everywhere.
+fn places(bytes: &[u8]) -> object::read::Result<Vec<usize>> {
+    let Ok(header) = Elf64::parse(bytes) else { return Ok(Vec::new()) };
+    let endian = header.endian()?;
+    let sections = header.sections(endian, bytes)?;
+    let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
+    let Ok(strings) = sections.section(symbols.string_section()) else { return Ok(Vec::new()) };
+    let start = strings.sh_offset(endian) as usize;
+    let mut places = Vec::new();
+    for symbol in symbols.iter().filter(|symbol| !symbol.is_local()) {
+        if std::str::from_utf8(symbol.name(endian, symbols.strings())?).is_ok_and(is_runtime_name) {
+            places.push(start + symbol.st_name(endian) as usize);
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_runtime_are_told_from_all_others() {
+        let check = |name: &str, expected: bool| assert_eq!(is_runtime_name(name), expected, "{name}");
+        for name in [
+            "__cxa_throw",
+            "__cxa_demangle",
+            "__gxx_personality_v0",
+            "__dynamic_cast",
+            "_ZSt13set_terminatePFvvE",
+            "_ZNSt13runtime_errorC2EPKc",
+            "_ZNSt13runtime_errorC2ERKNSt4__Cr12basic_stringIcNS0_11char_traitsIcEENS0_9allocatorIcEEEE",
+            "_ZNKSt9exception4whatEv",
+            "_ZTISt9exception",
+            "_ZTSSt9exception",
+            "_ZTVN10__cxxabiv120__si_class_type_infoE",
+            "_ZTIi",
+            "_ZTIPKc",
+            "_ZTSDn",
+            "_ZNK10__cxxabiv117__class_type_info12search_above",
+        ] {
+            check(name, true);
+        }
+        for name in [
+            "_Znwm",
+            "_ZdlPvm",
+            "__cxa_guard_acquire",
+            "__cxa_atexit",
+            "_ZSt7nothrow",
+            "_ZSt9terminatev",
+            "_ZNSt4__Cr6vectorIiE3atEm",
+            "_ZNKSt4__Cr8functionIFvvEEclEv",
+            "_ZTVNSt4__Cr13__shared_countE",
+            "_ZTINSt4__Cr12bad_weak_ptrE",
+            "_ZN2v87Isolate3NewERKNS0_12CreateParamsE",
+            "_ZTVN2v88internal4HeapE",
+            "_ZN2v88internal3fooESt9nothrow_t",
+            "libv8_eval",
+            "memcpy",
+            "__stack_chk_fail",
+            "",
+        ] {
+            check(name, false);
+        }
+    }
+
+    #[test]
+    fn definitions_and_references_are_renamed_alike_and_nothing_else() {
+        use object::write::{Object, StandardSection, Symbol, SymbolSection};
+        use object::{Object as _, ObjectSymbol as _};
+        let mut object =
+            Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
+        let text = object.section_id(StandardSection::Text);
+        let value = object.append_section_data(text, &[0xc3], 1);
+        for (name, section) in [
+            ("__cxa_throw", SymbolSection::Section(text)),
+            ("_Znwm", SymbolSection::Section(text)),
+            ("DW.ref.__gxx_personality_v0", SymbolSection::Section(text)),
+            ("__gxx_personality_v0", SymbolSection::Undefined),
+            ("_ZNSt13runtime_errorC2EPKc", SymbolSection::Undefined),
+            ("memcpy", SymbolSection::Undefined),
+        ] {
+            object.add_symbol(Symbol {
+                name: name.into(),
+                value,
+                size: 1,
+                kind: object::SymbolKind::Text,
+                scope: object::SymbolScope::Linkage,
+                weak: false,
+                section,
+                flags: object::SymbolFlags::None,
+            });
+        }
+        let before = object.write().unwrap();
+        let mut after = before.clone();
+        make_private(&mut after).unwrap();
+        let file = object::File::parse(after.as_slice()).unwrap();
+        let names: Vec<&str> =
+            file.symbols().filter(|symbol| symbol.is_global()).map(|symbol| symbol.name().unwrap()).collect();
+        // The writer, as LLVM's, lets one string be the end of another.
+        assert_eq!(
+            names,
+            [
+                "v8cxa_throw",
+                "_Znwm",
+                "DW.ref.v8gxx_personality_v0",
+                "v8gxx_personality_v0",
+                "v8NSt13runtime_errorC2EPKc",
+                "memcpy"
+            ]
+        );
+        let changed = std::iter::zip(&before, &after).filter(|(old, new)| old != new).count();
+        assert_eq!((before.len(), changed), (after.len(), 6));
+        // What is private already stays as it is.
+        let again = after.clone();
+        make_private(&mut after).unwrap();
+        assert_eq!(after, again);
+    }
+
+    #[test]
+    fn what_is_no_object_stays_as_it_is() {
+        let mut bytes = *b"__cxa_throw";
+        make_private(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"__cxa_throw");
+    }
+}
