@@ -6,7 +6,7 @@ use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{Format, Smoke, What};
 use crate::smoke::{self, Linker};
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Programs, Toolchain};
 use crate::workspace::Workspace;
 
 /// Exit status 1 if a program fails or gives a wrong answer.
@@ -37,6 +37,7 @@ pub fn link_and_run(
 ) -> Result<Option<(String, String)>> {
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
+    let is_own = workspace.host().is_ok_and(|host| host.name() == row.host);
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
@@ -44,6 +45,7 @@ pub fn link_and_run(
         clang_target: row.clang_target.clone(),
         sysroot: toolchain.sysroot(&row.sysroot),
         rustc: Some(PathBuf::from(env::rustc())),
+        system_cxx: Programs::new(env::path()).find("c++").filter(|_| is_own),
     };
     let plan = smoke::plan(archive, &linker, &workspace.cache)?;
     let report = smoke::run(&plan, &mut |line| eprintln!("{line}"))?;

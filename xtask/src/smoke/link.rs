@@ -140,6 +140,19 @@ impl Link<'_> {
         self.command(&self.inputs.linker.clangxx, arguments)
     }
 
+    /// `exceptions.cc`, as a user links it who knows nothing of our toolchain.
+    pub fn system_cxx(&self, cxx: &Path) -> CommandLine {
+        let mut arguments: Vec<String> = ["-std=c++17", "-O1", "-pthread"].map(str::to_owned).to_vec();
+        arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
+        arguments.extend([
+            utf8(&self.source("exceptions.cc")),
+            "-o".to_owned(),
+            utf8(&self.out("exceptions")),
+        ]);
+        arguments.extend(self.libraries().into_iter().filter(|word| !word.starts_with("-L")));
+        self.command(cxx, arguments)
+    }
+
     /// `capi.rs`.
     pub fn rust(&self, rustc: &Path) -> CommandLine {
         let descriptor = self.inputs.descriptor;

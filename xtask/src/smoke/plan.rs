@@ -50,6 +50,8 @@ pub struct Linker {
     pub sysroot: PathBuf,
     /// The user's rustc, which links with the user's own linker; `None` if it cannot build for `target`.
     pub rustc: Option<PathBuf>,
+    /// The user's own C++ compiler, with a C++ library that is not V8's; `None` if there is none for `target`.
+    pub system_cxx: Option<PathBuf>,
 }
 
 /// From what a plan is made.
@@ -87,7 +89,7 @@ pub struct CommandLine {
 pub enum Speaks {
     /// The transcript of `smoke/README.md`, which has to answer these checks.
     Transcript(Vec<Check>),
-    /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0 (`smoke/interface_test.c`).
+    /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0.
     Lines,
 }
 
@@ -183,6 +185,13 @@ impl SmokePlan {
             speaks,
             skipped,
         ));
+        match &inputs.linker.system_cxx {
+            Some(cxx) => {
+                let build = vec![link.system_cxx(cxx)];
+                programs.push(program("exceptions", build, Vec::new(), Speaks::Lines, 0));
+            }
+            None => left_out.push(("exceptions", format!("no c++ for {}", inputs.linker.target))),
+        }
         let test = inputs.repository.join("smoke/interface_test.c");
         if test.is_file() {
             programs.push(program(

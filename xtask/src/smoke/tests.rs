@@ -97,6 +97,7 @@ fn linker(folder: &Path) -> Linker {
         clang_target: "x86_64-linux-gnu".into(),
         sysroot: folder.join("sysroot"),
         rustc: Some(folder.join("bin/rustc")),
+        system_cxx: Some(folder.join("bin/c++")),
     }
 }
 
@@ -125,6 +126,9 @@ host
   '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c11 -O1 -Wall -Wextra -pthread -D_POSIX_C_SOURCE=200809L '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/host.c' -o '/a b/cache/smoke/host' -ldl (at most 300 s)
   '/a b/cache/smoke/host' '/a b/cache/smoke/libplugin.so' '/a b/cache/smoke/rows-and-demonstration.txt' (at most 60 s)
   checks: 6, rows skipped: 0
+exceptions
+  '/a b/bin/c++' -std=c++17 -O1 -pthread '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/exceptions.cc' -o '/a b/cache/smoke/exceptions' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
+  '/a b/cache/smoke/exceptions' (at most 60 s)
 interface_test
   left out: there is no /a b/repository/smoke/interface_test.c
 remove /a b/cache/smoke
@@ -133,7 +137,7 @@ remove /a b/cache/smoke
 /// Without a feature its rows are skipped and counted, the library is asked whether it agrees, and the demonstration is without Intl.
 #[test]
 fn the_plan_of_lite_without_rustc() {
-    let without = Linker { rustc: None, ..linker(Path::new("/t")) };
+    let without = Linker { rustc: None, system_cxx: None, ..linker(Path::new("/t")) };
     let lite = plan(&descriptor("lite"), &without, Path::new("/t"));
     assert_eq!(lite.left_out[0], ("capi", "no rustc for x86_64-unknown-linux-gnu".into()));
     assert_eq!(
@@ -257,14 +261,17 @@ case "$name" in *.so) : > "$2"; exit 0;; esac
 cp '{0}/'"$name".sh "$2""#,
             self.0.display()
         );
-        for name in ["clang", "clang++", "rustc"] {
+        for name in ["clang", "clang++", "rustc", "c++"] {
             self.script(&format!("bin/{name}"), &compiler);
         }
         let mut plan = plan(&descriptor, &linker(&self.0), &self.0);
         plan.archive = packed.path;
         for program in &plan.programs {
-            let Speaks::Transcript(checks) = &program.speaks else { continue };
-            self.program(program.name, &format!("{}echo end\n", good(checks)), "exit 0");
+            let said = match &program.speaks {
+                Speaks::Transcript(checks) => format!("{}echo end\n", good(checks)),
+                Speaks::Lines => "echo '3 checks passed'\n".to_owned(),
+            };
+            self.program(program.name, &said, "exit 0");
         }
         plan
     }
@@ -312,12 +319,13 @@ fn good_programs_pass() {
     let (table, error) = outcome(&plan);
     assert_eq!(error, None);
     assert_eq!(
-        table.lines().take(4).collect::<Vec<_>>(),
+        table.lines().take(5).collect::<Vec<_>>(),
         [
             "program           passed  skipped  failed",
             "capi                  16        0       0",
             "cxx                    7        0       0",
             "host                   6        0       0",
+            "exceptions             3        0       0",
         ]
     );
     assert!(table.ends_with("\n  = [18446744073709551616n, \"1.1.1970\", \"日本\"]\n"), "{table}");
