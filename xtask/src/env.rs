@@ -17,6 +17,16 @@ pub const TABLE: &[(&str, &str)] = &[
         "a folder with bin/clang++ and bin/ld.lld of your own, instead of the pinned ones (as --clang)",
     ),
     ("LIBV8_GN", "a gn of your own, instead of the pinned one"),
+    (
+        "LIBV8_CACHE",
+        "where compiled objects are shared: redis://, rediss://, s3://, webdav://, webdavs:// or file:///; \
+         the local folder stays in front of it",
+    ),
+    ("LIBV8_CACHE_MODE", "read-only or read-write: whether compiled objects are kept, in any cache"),
+    (
+        "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY",
+        "with one of them, a shared cache is not asked whether it answers: only sccache speaks to it",
+    ),
     ("CI", "set by CI systems: progress is then a line now and then"),
     (
         "CARGO, RUSTC, CARGO_HOME",
@@ -48,6 +58,28 @@ pub fn clang() -> Option<PathBuf> {
 /// `LIBV8_GN`.
 pub fn gn() -> Option<PathBuf> {
     get("LIBV8_GN").map(PathBuf::from)
+}
+
+/// `LIBV8_CACHE`.
+pub fn cache() -> Option<OsString> {
+    get("LIBV8_CACHE")
+}
+
+/// `LIBV8_CACHE_MODE`.
+pub fn cache_mode() -> Option<OsString> {
+    get("LIBV8_CACHE_MODE")
+}
+
+/// The names of all variables, to keep some of them from the programs we start; a name that is not UTF-8 is none of those.
+pub fn names() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
+/// Whether HTTP goes through a proxy: sccache reaches its stores through it, and we would not.
+pub fn has_http_proxy() -> bool {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .iter()
+        .any(|name| get(name).is_some() || get(&name.to_ascii_lowercase()).is_some())
 }
 
 /// The user's own cache folder, by the platform's convention (XDG Base Directory, Apple's, Windows').
