@@ -40,6 +40,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ("LIBV8_PCH", "set by the tool itself for the compilers it starts; not to be set by hand"),
     ("UPDATE_SNAPSHOTS", "1 lets the tool's own tests write their snapshots instead of comparing them"),
     (
+        "LIBV8_TEST_SCCACHE, LIBV8_TEST_SERVERS",
+        "for the tool's own tests: sccache, and a folder to fetch real cache servers into",
+    ),
+    (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
     ),
@@ -133,6 +137,18 @@ pub fn cargo_home() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn update_snapshots() -> bool {
     get("UPDATE_SNAPSHOTS").is_some()
+}
+
+/// `LIBV8_TEST_SCCACHE`.
+#[cfg(test)]
+pub fn test_sccache() -> Option<PathBuf> {
+    get("LIBV8_TEST_SCCACHE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_SERVERS`.
+#[cfg(test)]
+pub fn test_servers() -> Option<PathBuf> {
+    get("LIBV8_TEST_SERVERS").map(PathBuf::from)
 }
 
 /// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.

@@ -232,6 +232,12 @@ impl Tied {
         Ok(Tied { lifeline: child.stdin.take(), child })
     }
 
+    /// Its number, which is that of its group too.
+    #[cfg(test)]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok().flatten();

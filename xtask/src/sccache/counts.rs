@@ -32,9 +32,6 @@ pub struct Counts {
     /// Results kept in the local folder that the shared store has not been given yet.
     #[serde(skip)]
     pub store_pending: u64,
-    /// Size of the local folder.
-    #[serde(skip)]
-    pub size_bytes: u64,
 }
 
 impl Counts {
@@ -58,7 +55,6 @@ impl Counts {
             read_errors: number(stats, "cache_read_errors"),
             errors: sum("cache_errors").unwrap_or(0),
             write_errors: number(stats, "cache_write_errors"),
-            size_bytes: number(&value, "cache_size"),
             ..Counts::default()
         };
         for (reason, count) in
@@ -92,7 +88,6 @@ impl AddAssign<&Counts> for Counts {
         self.store_writes += other.store_writes;
         self.store_write_errors += other.store_write_errors;
         self.store_pending = other.store_pending;
-        self.size_bytes = other.size_bytes;
         for (reason, count) in &other.not_cacheable {
             *self.not_cacheable.entry(reason.clone()).or_default() += count;
         }
@@ -108,8 +103,7 @@ mod tests {
         let text = r#"{"stats":{"cache_hits":{"counts":{"C/C++":3,"Assembler":1},"adv_counts":{}},
             "cache_misses":{"counts":{"C/C++":5},"adv_counts":{}},"cache_write_errors":2,"cache_timeouts":1,
             "cache_read_errors":2,"cache_errors":{"counts":{"C/C++":1}},"not_cached":{"-E":4},
-            "multi_level":[{"hits":1,"writes":5,"write_failures":0},{"hits":3,"writes":2,"write_failures":1}]},
-            "cache_size":77}"#;
+            "multi_level":[{"hits":1,"writes":5,"write_failures":0},{"hits":3,"writes":2,"write_failures":1}]}}"#;
         let expected = Counts {
             hits: 4,
             misses: 5,
@@ -122,12 +116,11 @@ mod tests {
             store_writes: 2,
             store_write_errors: 1,
             store_pending: 2,
-            size_bytes: 77,
         };
         assert_eq!(Counts::parse(text), Some(expected.clone()));
         let mut twice = expected.clone();
         twice += &expected;
-        assert_eq!((twice.hits, twice.not_cacheable["-E"], twice.size_bytes), (8, 8, 77));
+        assert_eq!((twice.hits, twice.not_cacheable["-E"]), (8, 8));
         assert_eq!(Counts::parse("{}"), None);
         assert_eq!(Counts::parse("no json"), None);
     }

@@ -61,6 +61,7 @@ pub struct Settings<'a> {
 pub struct Server {
     shared: Arc<Shared>,
     watch: Option<(mpsc::Sender<()>, std::thread::JoinHandle<()>)>,
+    is_stopped: bool,
 }
 
 /// What the build and the thread that watches the store both need.
@@ -70,6 +71,7 @@ struct Shared {
     socket: Socket,
     choice: Choice,
     local: PathBuf,
+    local_bytes_before: u64,
     /// For clients: no secrets.
     environment: Vec<(&'static str, OsString)>,
     state: Mutex<State>,
@@ -85,7 +87,6 @@ struct State {
     uses_store: bool,
     lost_store: Option<String>,
     lost_server: bool,
-    local_bytes_before: u64,
 }
 
 impl Server {
@@ -119,13 +120,19 @@ impl Server {
             socket,
             choice: choice.clone(),
             local: local.to_owned(),
+            // sccache looks only when it is asked for the first object.
+            local_bytes_before: size_bytes(if let Store::Folder(folder) = &choice.store {
+                folder
+            } else {
+                local
+            }),
             environment,
             state: Mutex::default(),
         };
         File::create(&shared.log).or_io("create", &shared.log)?;
         let probe = Probe::of(&choice.store);
         shared.start(probe.as_ref())?;
-        let mut server = Server { shared: Arc::new(shared), watch: None };
+        let mut server = Server { shared: Arc::new(shared), watch: None, is_stopped: false };
         if let (true, Some(probe)) = (server.shared.state().uses_store, probe) {
             let (stop, stopped) = mpsc::channel();
             let shared = Arc::clone(&server.shared);
@@ -150,7 +157,11 @@ impl Server {
         self.stop()
     }
 
+    /// A second time there is nothing to do, and nothing to say.
     fn stop(&mut self) -> Report {
+        if std::mem::replace(&mut self.is_stopped, true) {
+            return Report::default();
+        }
         if let Some((stop, thread)) = self.watch.take() {
             drop(stop);
             let _ = thread.join();
@@ -172,6 +183,17 @@ fn without_store(choice: &Choice) -> Choice {
         Store::Local | Store::Redis { .. } | Store::S3 { .. } | Store::WebDav { .. } => Store::Local,
     };
     Choice { store, mode: choice.mode }
+}
+
+/// What is in a folder, as far as it can be read.
+fn size_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 /// A copy of this program, which compilers run behind: cargo may replace the program while ninja runs.
@@ -211,8 +233,7 @@ impl Shared {
                 }
             }
         }
-        self.look(&mut state);
-        state.local_bytes_before = state.last.size_bytes;
+        drop(state);
         Ok(())
     }
 
@@ -346,7 +367,7 @@ impl Shared {
             is_read_only: self.choice.mode == Mode::ReadOnly,
             lost_store: state.lost_store.clone(),
             lost_server: state.lost_server,
-            local_bytes_before: state.local_bytes_before,
+            local_bytes_before: self.local_bytes_before,
             counts,
             ..Report::default()
         }
@@ -363,6 +384,8 @@ fn fault_in(text: &str) -> Option<String> {
     behind(" => ").or_else(|| behind("rror: "))
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod real_servers;
 #[cfg(all(test, target_os = "linux"))]
 mod real_tests;
 
