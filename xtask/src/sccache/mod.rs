@@ -113,7 +113,7 @@ impl Server {
         if settings.precompile {
             environment.push(("LIBV8_PCH", copy_of_ourselves(out)?.into()));
         }
-        environment.extend(caches::variables(&without_store(choice), local));
+        environment.extend(caches::variables(&Choice { store: Store::Local, mode: choice.mode }, local));
         let shared = Shared {
             program: settings.program.to_owned(),
             log: out.join("sccache.log"),
@@ -176,13 +176,18 @@ impl Drop for Server {
     }
 }
 
-/// The same, with the local folder alone; a folder in its place stays.
-fn without_store(choice: &Choice) -> Choice {
-    let store = match &choice.store {
-        Store::Folder(folder) => Store::Folder(folder.clone()),
-        Store::Local | Store::Redis { .. } | Store::S3 { .. } | Store::WebDav { .. } => Store::Local,
-    };
-    Choice { store, mode: choice.mode }
+/// An entry that sccache has not made: it takes every file below its folder for an object, and deletes the oldest ones.
+///
+/// Its own are folders named by one hexadecimal digit, and `preprocessor`.
+fn other_than_objects(folder: &Path) -> std::io::Result<Option<String>> {
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let is_digit = name.len() == 1 && name.chars().all(|c| c.is_ascii_hexdigit());
+        if !is_digit && name != "preprocessor" && !name.starts_with(".sccachetmp") {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// What is in a folder, as far as it can be read.
@@ -247,6 +252,9 @@ impl Shared {
         let io = |error: std::io::Error| error.to_string();
         if let Store::Folder(folder) = &choice.store {
             std::fs::create_dir_all(folder).map_err(io)?;
+            if let Some(other) = other_than_objects(folder).map_err(io)? {
+                return Err(format!("it holds {other:?}, which is no part of a cache"));
+            }
         }
         let mut log = File::options().append(true).open(&self.log).map_err(io)?;
         let begin = log.seek(std::io::SeekFrom::End(0)).map_err(io)?;

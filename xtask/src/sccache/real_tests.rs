@@ -159,8 +159,7 @@ fn real_s3_is_reached_written_and_hit() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.lines().next().unwrap().contains(" 200 "), "{answer}");
-    let store =
-        format!("s3://v8-objects/a/b?endpoint=http://127.0.0.1:{}&region=us-east-1&anonymous=yes", s3.port);
+    let store = format!("s3://v8-objects/a/b?endpoint=http://127.0.0.1:{}&region=us-east-1", s3.port);
     machine.is_shared_through(&store);
 }
 
@@ -179,6 +178,17 @@ fn real_folder_in_place_of_the_local_one() {
     assert_eq!(machine.build(&store, Mode::ReadWrite, || {}).report.counts.misses, 4);
     machine.forget();
     assert_eq!(machine.build(&store, Mode::ReadWrite, || {}).report.counts.hits, 4);
+}
+
+#[test]
+fn real_folder_of_other_things_is_left_alone() {
+    let Some(machine) = Machine::new() else { return };
+    let folder = machine.path().join("papers");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("thesis"), "kept").unwrap();
+    let built = machine.build(&format!("file://{}", folder.display()), Mode::ReadWrite, || {});
+    assert!(built.report.lost_store.unwrap().contains("thesis"));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
 
 #[test]
@@ -223,17 +233,17 @@ fn f53_real_redis_that_hangs_in_the_middle_costs_seconds() {
 #[test]
 fn f53_real_server_that_dies_in_the_middle_is_missed_by_nobody() {
     let Some(machine) = Machine::new() else { return };
-    let server = machine.start("file:///", Mode::ReadWrite);
-    drop(server);
     let server =
         machine.start(&format!("file://{}", machine.path().join("shared").display()), Mode::ReadWrite);
     machine.compile(Some(&server), &["one"]);
     assert_eq!(server.counts().misses, 1);
-    // Ours is killed; a client starts another, with the same folder.
-    server.shared.state().process = None;
-    machine.compile(Some(&server), &["one", "three"]);
+    // Ours is killed; a client starts another, with the local folder.
+    let id = server.shared.state().process.as_ref().unwrap().id().to_string();
+    process::read(process::command("kill").args(["-9", &id])).unwrap();
+    let objects = machine.compile(Some(&server), &["one", "three"]);
+    assert_eq!(objects, machine.compile(None, &["one", "three"]));
     let report = server.finish();
-    assert!((report.counts.hits, report.counts.misses) == (1, 1), "{report:?}");
+    assert!(report.lost_server && (report.counts.hits, report.counts.misses) == (0, 3), "{report:?}");
 }
 
 #[test]
