@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use v8_archive::Sha256;
 
+use crate::caches::{Choice, Mode};
 use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
+use crate::ninja::{self, Outcome};
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
-use crate::sccache::Server;
+use crate::process;
+use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::{Toolchain, probe_flags};
-use crate::{ninja, process};
 
 /// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
 const OVERLAY: &str = "third_party/libv8-toolchain";
@@ -27,13 +30,15 @@ pub const LIBRARY: &str = "obj/libv8/libv8_complete.a";
 
 /// What compiling is to do beyond the plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Processes at once; nothing for ninja's own choice.
     pub jobs: Option<std::num::NonZeroU32>,
     /// When to stop.
     pub deadline: Option<Instant>,
     /// Whether headers are precompiled.
     pub precompile: bool,
+    /// Where objects are kept.
+    pub cache: &'a Choice,
 }
 
 /// What a build was like; written to `build.json` in ninja's folder.
@@ -53,6 +58,9 @@ pub struct Statistics {
     pub cache_write_errors: u64,
     /// Compiles that only worked without their precompiled header.
     pub header_fallbacks: usize,
+    /// More of the caches.
+    #[serde(default)]
+    pub cache: Report,
 }
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
@@ -134,39 +142,100 @@ pub fn compile(
     build: &Build,
     toolchain: &Toolchain,
     sccache_dir: &Path,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<Statistics> {
     let started = Instant::now();
     let cpu_before_s = process::children_cpu_s();
-    let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
+    let compiler = fs::read(toolchain.clangxx()).or_io("read", &toolchain.clangxx())?;
+    let fill = Fill {
+        compiler: Sha256::of_bytes(&compiler).to_string(),
+        target: plan.target.clone(),
+        variant: plan.variant.clone(),
+        build_id: plan.build_id.to_string(),
+    };
+    let fills = Fill::read(sccache_dir);
+    let server = Server::start(&Settings {
+        program: &toolchain.sccache,
+        local: sccache_dir,
+        out: &build.out,
+        precompile: options.precompile,
+        choice: options.cache,
+    })?;
+    if options.cache.mode == Mode::ReadWrite {
+        fill.write(sccache_dir);
+    }
     let mut command = process::command(&toolchain.ninja);
-    command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
+    command.arg("-C").arg(&build.out);
     if let Some(jobs) = options.jobs {
         command.args(["-j", &jobs.to_string()]);
     }
     // One line for each finished step, however long: the log is for machines too.
-    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
-    let hits = || format!(", {} from the cache", server.counts().hits);
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline, &hits);
-    let counts = server.counts();
-    drop(server);
-    let outcome = outcome?;
+    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
+    server.prepare(&mut command);
+    let outcome = run_ninja(&command, build, &server, options.deadline);
+    let mut report = server.finish();
+    let (outcome, repeated_steps) = outcome?;
+    report.repeated_steps = repeated_steps;
+    report.low_because = report.why_low(&fills, &fill);
     let built = build.out.join(BUILT_FILE);
     fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
     let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
+    let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
     let statistics = Statistics {
         steps: outcome.steps,
         wall_s: started.elapsed().as_secs_f64(),
-        cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
-        cache_hits: counts.hits,
-        cache_misses: counts.misses,
-        cache_write_errors: counts.write_errors,
+        // A server that a client has started is no child of ours.
+        cpu_s: cpu_s.filter(|_| !report.lost_server),
+        cache_hits: report.counts.hits,
+        cache_misses: report.counts.misses,
+        cache_write_errors: report.counts.write_errors,
         header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
+        cache: report,
     };
     if outcome.steps > 0 {
         write_json(&build.out.join("build.json"), &statistics)?;
     }
     Ok(statistics)
+}
+
+/// Runs ninja, and once more what failed inside sccache; gives the steps of all runs, and how many were run again.
+///
+/// The second time sccache does not look into its caches: an entry that it cannot take apart would break it again.
+fn run_ninja(
+    command: &Command,
+    build: &Build,
+    server: &Server,
+    deadline: Option<Instant>,
+) -> Result<(Outcome, u32)> {
+    let hits = || format!(", {} from the cache", server.counts().hits);
+    let run = |targets: &[String], log: &Path| {
+        let mut again = process::copy(command);
+        if targets.is_empty() {
+            again.arg(NINJA_TARGET);
+        } else {
+            again.args(targets).env("SCCACHE_RECACHE", "1");
+        }
+        ninja::run(again, log, deadline, &hits)
+    };
+    let (mut steps, mut repeated) = (0, BTreeSet::new());
+    loop {
+        let outcome = run(&[], &ninja::log_path(&build.out))?;
+        steps += outcome.steps;
+        let Some(broken) = outcome.broken else {
+            return Ok((Outcome { steps, broken: None }, u32::try_from(repeated.len()).unwrap_or(u32::MAX)));
+        };
+        // Ninja knows nothing of our patience: what has been repeated is not repeated a second time.
+        if broken.outputs.is_empty() || broken.outputs.iter().any(|output| repeated.contains(output)) {
+            return Err(broken.error);
+        }
+        eprintln!("note: sccache failed at {}; trying that once more", broken.outputs.join(", "));
+        let outcome = run(&broken.outputs, &build.out.join("build-repeated.log"))?;
+        steps += outcome.steps;
+        if let Some(broken) = outcome.broken {
+            return Err(broken.error);
+        }
+        repeated.extend(broken.outputs);
+    }
 }
 
 /// Writes to a temporary name first, so that a mark is whole or not there.
@@ -289,11 +358,15 @@ pub fn summary(statistics: &Statistics) -> String {
         statistics.cpu_s.map_or(String::new(), |cpu_s| format!(" ({cpu_s:.0} s of CPU)")),
         statistics.cache_hits,
     );
-    if statistics.cache_write_errors > 0 {
-        text.push_str(&format!("; {} results could not be kept", statistics.cache_write_errors));
+    for remark in statistics.cache.remarks() {
+        text.push_str("; ");
+        text.push_str(&remark);
     }
     if statistics.header_fallbacks > 0 {
         text.push_str(&format!("; {} compiles needed their plain headers", statistics.header_fallbacks));
+    }
+    if let Some(why) = &statistics.cache.low_because {
+        text.push_str(&format!("\n  few compiles came from the cache: {why}"));
     }
     text
 }

@@ -17,6 +17,16 @@ pub const TABLE: &[(&str, &str)] = &[
         "a folder with bin/clang++ and bin/ld.lld of your own, instead of the pinned ones (as --clang)",
     ),
     ("LIBV8_GN", "a gn of your own, instead of the pinned one"),
+    (
+        "LIBV8_CACHE",
+        "where compiled objects are shared: redis://, rediss://, s3://, webdav://, webdavs:// or file:///; \
+         the local folder stays in front of it",
+    ),
+    ("LIBV8_CACHE_MODE", "read-only or read-write: whether compiled objects are kept, in any cache"),
+    (
+        "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY",
+        "with one of them, a shared cache is not asked whether it answers: only sccache speaks to it",
+    ),
     ("CI", "set by CI systems: progress is then a line now and then"),
     (
         "CARGO, RUSTC, CARGO_HOME",
@@ -29,6 +39,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_PCH", "set by the tool itself for the compilers it starts; not to be set by hand"),
     ("UPDATE_SNAPSHOTS", "1 lets the tool's own tests write their snapshots instead of comparing them"),
+    (
+        "LIBV8_TEST_SCCACHE, LIBV8_TEST_SERVERS",
+        "for the tool's own tests: sccache, and a folder to fetch real cache servers into",
+    ),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -48,6 +62,28 @@ pub fn clang() -> Option<PathBuf> {
 /// `LIBV8_GN`.
 pub fn gn() -> Option<PathBuf> {
     get("LIBV8_GN").map(PathBuf::from)
+}
+
+/// `LIBV8_CACHE`.
+pub fn cache() -> Option<OsString> {
+    get("LIBV8_CACHE")
+}
+
+/// `LIBV8_CACHE_MODE`.
+pub fn cache_mode() -> Option<OsString> {
+    get("LIBV8_CACHE_MODE")
+}
+
+/// The names of all variables, to keep some of them from the programs we start; a name that is not UTF-8 is none of those.
+pub fn names() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
+/// Whether HTTP goes through a proxy: sccache reaches its stores through it, and we would not.
+pub fn has_http_proxy() -> bool {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .iter()
+        .any(|name| get(name).is_some() || get(&name.to_ascii_lowercase()).is_some())
 }
 
 /// The user's own cache folder, by the platform's convention (XDG Base Directory, Apple's, Windows').
@@ -101,6 +137,18 @@ pub fn cargo_home() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn update_snapshots() -> bool {
     get("UPDATE_SNAPSHOTS").is_some()
+}
+
+/// `LIBV8_TEST_SCCACHE`.
+#[cfg(test)]
+pub fn test_sccache() -> Option<PathBuf> {
+    get("LIBV8_TEST_SCCACHE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_SERVERS`.
+#[cfg(test)]
+pub fn test_servers() -> Option<PathBuf> {
+    get("LIBV8_TEST_SERVERS").map(PathBuf::from)
 }
 
 /// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.

@@ -1,5 +1,6 @@
 //! The tool that builds, packages and verifies V8: `cargo xtask --help`.
 
+mod caches;
 mod commands;
 mod compile;
 mod env;

@@ -9,11 +9,22 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, IoContext as _, Result};
 use crate::{env, process, signals};
 
-/// How a run of ninja ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a run of ninja ended.
+#[derive(Debug)]
 pub struct Outcome {
     /// Steps that ran in this run; 0 when everything was there.
     pub steps: u32,
+    /// Set when it did not end well, and every step that failed did so inside sccache.
+    pub broken: Option<Broken>,
+}
+
+/// Steps that failed, though not by the compiler.
+#[derive(Debug)]
+pub struct Broken {
+    /// What they were to make, as ninja names it.
+    pub outputs: Vec<String>,
+    /// What to say if they fail again.
+    pub error: Error,
 }
 
 /// Where a run stands: `[done/total] what`, as ninja prints it on a pipe.
@@ -105,7 +116,7 @@ pub fn run(
     let status = child.wait().map_err(|error| Error::failed(format!("cannot wait for ninja: {error}")))?;
     progress.end();
     if status.success() {
-        return Ok(Outcome { steps: progress.last.map_or(0, |step| step.done) });
+        return Ok(Outcome { steps: progress.last.map_or(0, |step| step.done), broken: None });
     }
     if let Some(why) = stop {
         let at = progress.last.map_or("before the first step".to_owned(), |step| {
@@ -122,6 +133,10 @@ pub fn run(
     if failures.first.is_none() {
         error = error.help("the same command tries again, and keeps what was built");
     }
+    if failures.by_sccache == failures.count && failures.count > 0 {
+        let steps = progress.last.map_or(0, |step| step.done.saturating_sub(failures.count));
+        return Ok(Outcome { steps, broken: Some(Broken { outputs: failures.outputs, error }) });
+    }
     Err(error)
 }
 
@@ -136,18 +151,29 @@ fn interrupt(child: &mut Child) {
     let _ = child.kill();
 }
 
-/// The first failing step: what ninja ran, and the first lines that say "error".
+/// The first failing step: what ninja ran, and the first lines that say "error"; of all, whose fault it was.
 #[derive(Default)]
 struct Failures {
     first: Option<Vec<String>>,
     in_first: bool,
+    count: u32,
+    by_sccache: u32,
+    /// Whether the step whose output is read now is counted in `by_sccache`.
+    is_by_sccache: bool,
+    outputs: Vec<String>,
 }
 
 impl Failures {
     const SHOWN_LINES: usize = 14;
 
     fn line(&mut self, line: &str) {
-        if line.starts_with("FAILED: ") {
+        // sccache begins its own errors so ("sccache: encountered fatal error", "sccache: error: …"); a compiler does not.
+        if self.count > 0 && !self.is_by_sccache && is_sccaches_error(line) {
+            (self.is_by_sccache, self.by_sccache) = (true, self.by_sccache + 1);
+        }
+        if let Some(outputs) = line.strip_prefix("FAILED: ") {
+            (self.is_by_sccache, self.count) = (false, self.count + 1);
+            self.outputs.extend(outputs.split(' ').filter(|word| is_output(word)).map(str::to_owned));
             self.in_first = self.first.is_none();
             if self.in_first {
                 self.first = Some(vec![line.to_owned()]);
@@ -172,6 +198,15 @@ impl Failures {
         let shown = said[start..].iter().take(Self::SHOWN_LINES).cloned().collect::<Vec<_>>().join("\n    ");
         format!("the build failed at {step}\n    {shown}\n  the command: {command}")
     }
+}
+
+fn is_sccaches_error(line: &str) -> bool {
+    line.starts_with("sccache: error: ") || line.starts_with("sccache: encountered fatal error")
+}
+
+/// ninja 1.13 writes `FAILED: [code=1] a.o b.o `.
+fn is_output(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with("[code=")
 }
 
 /// Says how far the build is: one line that changes on a terminal, a new line now and then elsewhere.
@@ -316,6 +351,25 @@ mod process_tests {
         assert!(text.contains("failed at [code=1] b.o\n    b.cc:2:1: error: e"), "{text}");
         assert!(text.contains("the command: clang++ -c b.cc") && !text.contains("d.o"), "{text}");
         assert!(text.contains("build.log"), "{text}");
+    }
+
+    #[test]
+    fn steps_that_fail_inside_sccache_are_told_apart_from_those_of_the_compiler() {
+        let step = |name: &str, said: &str| {
+            format!("echo 'FAILED: [code=2] {name} '; echo 'sccache clang++'; echo '{said}'; ")
+        };
+        let (ours, theirs) =
+            ("sccache: error: failed to execute compile", "a.cc:1:1: error: sccache: error: x");
+        let (outcome, _) = run_script(
+            &format!("echo '[3/9] CXX z.o'; {}{}exit 1", step("a.o", ours), step("b.o", ours)),
+            None,
+        );
+        let outcome = outcome.unwrap();
+        let broken = outcome.broken.unwrap();
+        assert_eq!(broken.outputs, ["a.o", "b.o"]);
+        assert!(broken.error.to_string().contains("failed to execute compile"), "{}", broken.error);
+        let (outcome, _) = run_script(&format!("{}{}exit 1", step("a.o", ours), step("b.o", theirs)), None);
+        assert_eq!(outcome.unwrap_err().exit_code(), 1);
     }
 
     #[test]

@@ -85,57 +85,6 @@ pub fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// From now on, descendants that lose their parent become our children (Linux only; elsewhere nothing).
-pub fn adopt_orphans() {
-    #[cfg(target_os = "linux")]
-    // Refused only by kernels older than 3.4; the build's cost is then not known.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-}
-
-/// Waits, for at most three seconds, until no adopted child is left, so that their cost is in [`children_cpu_s`].
-///
-/// Children that we started ourselves are left to who waits for them: a test runs beside other tests.
-pub fn reap_adopted() {
-    #[cfg(target_os = "linux")]
-    for _ in 0..60 {
-        let adopted = adopted_children();
-        if adopted.is_empty() {
-            return;
-        }
-        for pid in adopted {
-            // It may live on, which the next turn sees.
-            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-}
-
-/// Children of another session: a daemon makes one of its own, and what we start stays in ours.
-#[cfg(target_os = "linux")]
-fn adopted_children() -> Vec<rustix::process::Pid> {
-    let own = std::process::id();
-    // Not getsid(2): in a container the leader of our session may have no number, and rustix takes 0 for a fault of ours.
-    let Some((_, session)) = parent_and_session("self") else { return Vec::new() };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_adopted = |pid: &i32| {
-        parent_and_session(&pid.to_string())
-            .is_some_and(|(parent, its_session)| parent == own && its_session != session)
-    };
-    pids.filter(is_adopted).filter_map(rustix::process::Pid::from_raw).collect()
-}
-
-/// The parent and the session of a process; 0 stands for one outside our PID namespace.
-///
-/// Source: fields 4 and 6 of `/proc/<pid>/stat`, proc_pid_stat(5).
-#[cfg(target_os = "linux")]
-fn parent_and_session(process: &str) -> Option<(u32, u32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second field is the program's name, which may hold spaces and brackets.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some((fields.get(1)?.parse().ok()?, fields.get(3)?.parse().ok()?))
-}
-
 /// User and system time of all children that have ended, and of theirs, in seconds; nothing where it is not known.
 ///
 /// Source: fields 16 and 17 of `/proc/self/stat`, proc_pid_stat(5).
@@ -227,25 +176,176 @@ pub fn run_limited(command: &mut Command, limit: std::time::Duration, log: &Path
     Ok(Limited { ended, stdout, stderr })
 }
 
-#[cfg(all(test, target_os = "linux"))]
+/// The same program, arguments, environment and folder, to be started again.
+pub fn copy(original: &Command) -> Command {
+    let mut copy = command(original.get_program());
+    copy.args(original.get_args());
+    for (name, value) in original.get_envs() {
+        match value {
+            Some(value) => copy.env(name, value),
+            None => copy.env_remove(name),
+        };
+    }
+    if let Some(folder) = original.get_current_dir() {
+        copy.current_dir(folder);
+    }
+    copy
+}
+
+/// A command for [`Tied::spawn`]: `program`, started so that it can be told when we die. Arguments may follow.
+///
+/// A shell reads from a pipe whose other end only we hold, and becomes the program; its helper waits for the end of the pipe
+/// and then kills the whole process group. A kill -9 of ours closes the pipe too. (Linux has a signal for the death of a
+/// parent, but it comes when the thread ends that started the child, and only to the child itself.)
+pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    if cfg!(unix) {
+        let mut command = command("sh");
+        command.args([
+            "-c",
+            r#"exec 3<&0 </dev/null; { read -r line <&3 || kill -9 -$$; } & exec "$0" "$@" 3<&-"#,
+        ]);
+        command.arg(program.as_ref());
+        command
+    } else {
+        command(program)
+    }
+}
+
+/// A child, in a process group of its own, that ends when we do, however we end (on Unix; elsewhere when this is dropped).
+///
+/// A Ctrl-C does not reach it: who serves others must end after them.
+#[derive(Debug)]
+pub struct Tied {
+    child: std::process::Child,
+    lifeline: Option<std::process::ChildStdin>,
+}
+
+impl Tied {
+    /// Starts what [`tied`] made.
+    pub fn spawn(command: &mut Command) -> Result<Tied> {
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| Error::failed(format!("cannot start {}: {error}", display(command))))?;
+        Ok(Tied { lifeline: child.stdin.take(), child })
+    }
+
+    /// Its number, which is that of its group too.
+    #[cfg(test)]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok().flatten();
+        if status.is_some()
+            && let Some(mut lifeline) = self.lifeline.take()
+        {
+            // The helper must not kill whoever gets this number next. It may be gone already.
+            let _ = lifeline.write_all(b"\n");
+        }
+        status
+    }
+
+    /// Waits for its end, for at most `limit`, so that its cost is in [`children_cpu_s`]; whether it came.
+    pub fn wait(&mut self, limit: std::time::Duration) -> bool {
+        let start = std::time::Instant::now();
+        while self.ended().is_none() {
+            if start.elapsed() >= limit {
+                return false;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        true
+    }
+}
+
+impl Drop for Tied {
+    fn drop(&mut self) {
+        if self.ended().is_some() {
+            return;
+        }
+        #[cfg(unix)]
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // Its helper and its own children too. An error means that they have just ended.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
+
+    fn is_alive(pid: &str) -> bool {
+        output(command("kill").args(["-0", pid])).unwrap().status.success()
+    }
+
+    /// The number that a process has written into a file, once it has.
+    fn number_in(file: &Path) -> String {
+        let started = Instant::now();
+        while !file.exists() && started.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+
+    fn must_end(pid: &str) {
+        let started = Instant::now();
+        while is_alive(pid) {
+            assert!(started.elapsed() < Duration::from_secs(10), "{pid} lives on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A script that writes its number into `file`, whole, and goes on as `rest`.
+    fn numbered(file: &Path, rest: &str) -> String {
+        let file = file.display();
+        format!("echo $$ > {file}.new; mv {file}.new {file}; {rest}")
+    }
 
     #[test]
-    fn a_daemon_is_adopted_and_our_own_child_is_not() {
-        adopt_orphans();
-        let mut own = command("sleep").arg("30").spawn().unwrap();
-        // The shell ends at once and leaves a process in a session of its own.
-        read(command("sh").args(["-c", "setsid sleep 0.3 >&- 2>&- &"])).unwrap();
-        let started = std::time::Instant::now();
-        while adopted_children().is_empty() && started.elapsed().as_secs() < 5 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        assert!(!adopted_children().is_empty(), "the daemon is ours");
-        reap_adopted();
-        assert!(adopted_children().is_empty(), "it has ended and was waited for");
-        assert_eq!(own.try_wait().unwrap(), None, "our own child is left alone");
-        own.kill().unwrap();
-        own.wait().unwrap();
+    fn f54_a_tied_child_ends_within_seconds_of_a_kill_9_of_its_parent() {
+        let folder = tempfile::tempdir().unwrap();
+        let [parent, child] = ["parent", "child"].map(|name| folder.path().join(name));
+        let words: Vec<String> = tied("sh").get_args().map(quote).collect();
+        // As we do it: the parent has the one writing end of a pipe, and the child is in a group of its own.
+        let script = format!(
+            "sh -c {} | setsid sh {} -c {}",
+            quote(OsStr::new(&numbered(&parent, "exec sleep 60"))),
+            words.join(" "),
+            quote(OsStr::new(&numbered(&child, "exec sleep 61"))),
+        );
+        let mut whole = command("sh").args(["-c", &script]).spawn().unwrap();
+        let [parent, child] = [parent, child].map(|file| number_in(&file));
+        assert!(is_alive(&child));
+        read(command("kill").args(["-9", &parent])).unwrap();
+        must_end(&child);
+        whole.wait().unwrap();
+    }
+
+    #[test]
+    fn a_tied_child_is_killed_when_it_is_dropped_with_its_own_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("grandchild");
+        let script = format!("sh -c {} & wait", quote(OsStr::new(&numbered(&file, "exec sleep 62"))));
+        let mut child = Tied::spawn(tied("sh").args(["-c", &script])).unwrap();
+        let grandchild = number_in(&file);
+        assert!(!child.wait(Duration::from_millis(20)));
+        drop(child);
+        must_end(&grandchild);
+    }
+
+    #[test]
+    fn a_tied_child_that_ends_by_itself_is_waited_for() {
+        let mut child = Tied::spawn(tied("sh").args(["-c", "exit 7"])).unwrap();
+        assert!(child.wait(Duration::from_secs(20)));
+        assert_eq!(child.ended().and_then(|status| status.code()), Some(7));
     }
 }

@@ -120,6 +120,20 @@ fn bad_input_ends_with_2_and_says_what_to_do() {
 }
 
 #[test]
+fn a_bad_cache_ends_with_2_and_its_password_is_not_shown() {
+    let world = World::new();
+    for (name, value) in [("LIBV8_CACHE", "redis://me:s3cret@host:port"), ("LIBV8_CACHE_MODE", "ro")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["build-v8", "--dry-run"]).env_clear();
+        let out = command.env("LIBV8_CACHE_DIR", world.cache()).env(name, value).output().unwrap();
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("error: {name} is \"")) && said.contains("help: "), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
 fn an_archive_that_is_none_is_a_failure_and_no_crash() {
     let world = World::new();
     std::fs::write(world.folder.path().join("no.tar.zst"), "no archive").unwrap();

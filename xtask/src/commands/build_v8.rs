@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use v8_archive::Sha256;
 
 use super::{package, smoke};
+use crate::caches::Choice;
 use crate::compile::{self, Options};
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::BuildV8;
@@ -30,6 +31,7 @@ const DONE_FILE: &str = "libv8-done.json";
 pub fn run(flags: &BuildV8) -> Result<()> {
     let deadline = flags.deadline.map(|time| Instant::now() + time);
     let workspace = Workspace::open()?;
+    let cache = Choice::of_user()?;
     let plans = workspace.plans(&flags.what)?;
     if flags.dry_run {
         for plan in &plans {
@@ -49,7 +51,7 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     }
     signals::listen()?;
     let toolchain = workspace.toolchain(&flags.what, &plans)?;
-    let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch };
+    let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch, cache: &cache };
     for plan in &plans {
         let resume = |error: Error| error.help(resume_command());
         source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;

@@ -38,9 +38,12 @@ pub fn run(flags: &Test) -> ExitCode {
     };
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, tables) = ("tests with V8", "glibc's tables");
+    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
+    let caches = "real caches";
     if flags.no_v8 {
-        [build.as_str(), with_v8, tables].into_iter().for_each(|name| runner.leave_out(name, "--no-v8"));
+        [caches, &build, with_v8, tables].into_iter().for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
+        runner.step(caches, |sum| test_caches(&what, sum));
         let flags = BuildV8 {
             what: what.clone(),
             jobs: None,
@@ -78,6 +81,23 @@ fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {
     let zig = toolchain.llvm.join("zig").join(workspace.matrix.tools.zig.program(workspace.host()?));
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "the_committed_tables_are_zigs"]);
     sum.run(command.env("LIBV8_ABILISTS", zig.with_file_name("lib").join("libc/glibc/abilists")))
+}
+
+/// sccache against real servers on loopback; apt and pip fetch them the first time.
+fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let workspace = Workspace::open()?;
+    let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
+    let mut command = cargo(&["test", "-p", "xtask", "--bins", "sccache::real_tests"]);
+    command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache);
+    // The S3 server takes any; no session of the user's may go with them.
+    command
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env_remove("AWS_SESSION_TOKEN");
+    sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::caches::Store;
 use crate::flags::{Format, What};
 use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
@@ -30,8 +31,19 @@ case " $* " in
   *" -Wnew "*) echo "warning: unknown warning option '-Wnew' [-Wunknown-warning-option]" >&2 ;;
 esac"#;
 
-const SCCACHE: &str = r#"echo "sccache $*" >> "$LOG"
-case "$1" in --show-stats) echo '{"stats": {"cache_hits": {"counts": {"C/C++": 2}}, "cache_misses": {"counts": {"C/C++": 1}}}}' ;; esac"#;
+/// As a server it listens until it is stopped; the number of its process is in a file.
+const SCCACHE: &str = r#"if test "$SCCACHE_START_SERVER" = 1; then
+  echo "sccache server" >> "$LOG"
+  exec python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen()
+open(sys.argv[2], "w").write(str(os.getpid()))
+while True: s.accept()[0].close()' "${SCCACHE_SERVER_UDS#????}" "$LOG.pid"
+fi
+echo "sccache $*" >> "$LOG"
+case "$1" in
+  --show-stats) echo '{"stats": {"cache_hits": {"counts": {"C/C++": 2}}, "cache_misses": {"counts": {"C/C++": 1}}}}' ;;
+  --stop-server) kill "$(cat "$LOG.pid")" ;;
+esac"#;
 
 impl World {
     /// `ninja` is what ninja does when it builds.
@@ -64,7 +76,9 @@ impl World {
 
     fn compile(&self, deadline: Option<Duration>) -> Result<Statistics> {
         let deadline = deadline.map(|time| Instant::now() + time);
-        let options = Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false };
+        let cache = Choice { store: Store::Local, mode: Mode::ReadWrite };
+        let options =
+            Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false, cache: &cache };
         compile(
             &self.plan,
             &self.configure()?,
@@ -177,12 +191,12 @@ fn a_build_has_a_server_of_its_own_and_stops_it() {
     );
     let statistics = world.compile(None).unwrap();
     assert_eq!((statistics.steps, statistics.cache_hits, statistics.cache_misses), (2, 2, 1));
-    assert_eq!(world.calls("ninja"), ["-C <here>/tree/out/x default -j 3"]);
+    assert_eq!(world.calls("ninja"), ["-C <here>/tree/out/x -j 3 default"]);
     assert_eq!(world.calls("env"), ["[%f/%t] <here>/objects"]);
     // Progress asks for counts too, as often as it is printed.
     let mut calls = world.calls("sccache");
     calls.dedup();
-    assert_eq!(calls, ["--start-server", "--show-stats --stats-format=json", "--stop-server"]);
+    assert_eq!(calls, ["server", "--show-stats --stats-format=json", "--stop-server"]);
     let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
     assert_eq!((kept.steps, kept.cache_hits, kept.cache_misses), (2, 2, 1));
 }
@@ -208,6 +222,36 @@ fn a_compile_that_fails_is_shown_and_the_server_stopped() {
     assert!(text.contains("a.cc:7:1: error: no such thing\n  the command: clang++ -c a.cc"), "{text}");
     assert!(text.contains("build.log"), "{text}");
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+}
+
+#[test]
+fn f53_what_fails_inside_sccache_is_tried_once_more_without_looking_into_caches() {
+    let world = World::new(
+        "echo \"env recache=$SCCACHE_RECACHE\" >> \"$LOG\"
+         case \"$*\" in *obj/a.o*) touch \"$LOG.mended\"; echo '[1/1] CXX obj/a.o'; exit 0 ;; esac
+         if test -e \"$LOG.mended\"; then echo '[1/1] AR b.a'; exit 0; fi
+         echo '[1/3] CXX z.o'; echo '[2/3] CXX a.o'; echo 'FAILED: [code=254] obj/a.o '; echo 'sccache clang++ -c a.cc'
+         echo 'sccache: encountered fatal error'; echo 'sccache: error: no such object'; exit 1",
+    );
+    let statistics = world.compile(None).unwrap();
+    assert_eq!((statistics.steps, statistics.cache.repeated_steps), (3, 1));
+    let calls = ["default", "obj/a.o", "default"].map(|target| format!("-C <here>/tree/out/x -j 3 {target}"));
+    assert_eq!(world.calls("ninja"), calls);
+    assert_eq!(world.calls("env"), ["recache=", "recache=1", "recache="]);
+    assert!(summary(&statistics).contains("; 1 steps failed inside sccache and were run again"));
+    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
+    assert_eq!(kept.cache.repeated_steps, 1);
+}
+
+#[test]
+fn f53_what_fails_inside_sccache_twice_is_an_error() {
+    let world = World::new(
+        "echo '[1/3] CXX a.o'; echo 'FAILED: [code=254] obj/a.o '; echo 'sccache clang++ -c a.cc'
+         echo 'sccache: error: no such object'; exit 1",
+    );
+    let error = world.compile(None).unwrap_err();
+    assert_eq!((error.exit_code(), world.calls("ninja").len()), (1, 2));
+    assert!(error.to_string().contains("sccache: error: no such object"), "{error}");
 }
 
 #[test]
