@@ -53,6 +53,10 @@ pub struct Statistics {
     pub cache_write_errors: u64,
     /// Compiles that only worked without their precompiled header.
     pub header_fallbacks: usize,
+    /// The highest sum of resident memory of all processes of the build, sampled each second, where it is known.
+    pub peak_memory_bytes: Option<u64>,
+    /// The high-water mark of the largest process that was sampled, where it is known.
+    pub largest_process_bytes: Option<u64>,
 }
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
@@ -81,8 +85,22 @@ pub struct Build {
     _lock: File,
 }
 
+/// What stands in front of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapper {
+    /// sccache, as every build of ours has it.
+    Sccache,
+    /// Nothing: the build that ours are measured against.
+    None,
+}
+
 /// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
 pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
+    configure_with(plan, toolchain, Wrapper::Sccache)
+}
+
+/// As [`configure`], with another program or none in front of the compiler.
+pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> Result<Build> {
     let out = &plan.out;
     fs::create_dir_all(out).or_io("create", out)?;
     let lock_path = out.join("libv8.lock");
@@ -92,12 +110,15 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
         lock.lock().or_io("lock", &lock_path)?;
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
-    let args = format!(
+    let mut args = format!(
         "{}\n# Of this machine's toolchain; part of no build id.\n\
-         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\ncc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n",
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     );
+    if wrapper == Wrapper::Sccache {
+        args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
+    }
     let recipe = format!("2\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
@@ -139,13 +160,9 @@ pub fn compile(
     let started = Instant::now();
     let cpu_before_s = process::children_cpu_s();
     let server = Server::start(&toolchain.sccache, sccache_dir, &build.out, options.precompile)?;
-    let mut command = process::command(&toolchain.ninja);
-    command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
-    if let Some(jobs) = options.jobs {
-        command.args(["-j", &jobs.to_string()]);
-    }
-    // One line for each finished step, however long: the log is for machines too.
-    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?).envs(server.environment());
+    let mut command = ninja_command(build, toolchain, options.jobs)?;
+    command.envs(server.environment());
+    pch::journal::begin_run(&build.out, options.precompile)?;
     let hits = || format!(", {} from the cache", server.counts().hits);
     let outcome = ninja::run(command, &ninja::log_path(&build.out), options.deadline, &hits);
     let counts = server.counts();
@@ -162,11 +179,53 @@ pub fn compile(
         cache_misses: counts.misses,
         cache_write_errors: counts.write_errors,
         header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
+        peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
+        largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
     };
     if outcome.steps > 0 {
         write_json(&build.out.join("build.json"), &statistics)?;
     }
     Ok(statistics)
+}
+
+/// ninja, for the library; what the compiler's wrapper needs is the caller's to add.
+pub fn ninja_command(
+    build: &Build,
+    toolchain: &Toolchain,
+    jobs: Option<std::num::NonZeroU32>,
+) -> Result<std::process::Command> {
+    let mut command = process::command(&toolchain.ninja);
+    command.arg("-C").arg(&build.out).arg(NINJA_TARGET);
+    if let Some(jobs) = jobs {
+        command.args(["-j", &jobs.to_string()]);
+    }
+    // One line for each finished step, however long: the log is for machines too.
+    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
+    Ok(command)
+}
+
+/// Compiles the library with ninja and the compiler alone, in a folder configured with [`Wrapper::None`].
+pub fn compile_plain(
+    plan: &Plan,
+    build: &Build,
+    toolchain: &Toolchain,
+    jobs: Option<std::num::NonZeroU32>,
+) -> Result<Statistics> {
+    let started = Instant::now();
+    let cpu_before_s = process::children_cpu_s();
+    let command = ninja_command(build, toolchain, jobs)?;
+    pch::journal::begin_run(&build.out, false)?;
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new)?;
+    let built = build.out.join(BUILT_FILE);
+    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
+    Ok(Statistics {
+        steps: outcome.steps,
+        wall_s: started.elapsed().as_secs_f64(),
+        cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
+        peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
+        largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
+        ..Statistics::default()
+    })
 }
 
 /// Writes to a temporary name first, so that a mark is whole or not there.
@@ -289,6 +348,13 @@ pub fn summary(statistics: &Statistics) -> String {
         statistics.cpu_s.map_or(String::new(), |cpu_s| format!(" ({cpu_s:.0} s of CPU)")),
         statistics.cache_hits,
     );
+    if let Some((total, largest)) = statistics.peak_memory_bytes.zip(statistics.largest_process_bytes) {
+        text.push_str(&format!(
+            "; at most {} MiB of memory, {} MiB in one process",
+            total >> 20,
+            largest >> 20
+        ));
+    }
     if statistics.cache_write_errors > 0 {
         text.push_str(&format!("; {} results could not be kept", statistics.cache_write_errors));
     }

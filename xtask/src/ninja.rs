@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, IoContext as _, Result};
+use crate::memory::{Peak, Sampler};
 use crate::{env, process, signals};
 
 /// How a run of ninja ended well.
@@ -14,6 +15,8 @@ use crate::{env, process, signals};
 pub struct Outcome {
     /// Steps that ran in this run; 0 when everything was there.
     pub steps: u32,
+    /// Memory of all that ran, sampled each second, where it is known.
+    pub memory: Option<Peak>,
 }
 
 /// Where a run stands: `[done/total] what`, as ninja prints it on a pipe.
@@ -30,6 +33,11 @@ impl Step {
         let (done, total) = counts.split_once('/')?;
         Some(Step { done: done.parse().ok()?, total: total.parse().ok()?, what: what.to_owned() })
     }
+}
+
+/// Steps done and steps in all, if `line` is one that ninja prints at the end of a step.
+pub fn progress(line: &str) -> Option<(u32, u32)> {
+    Step::parse(line).map(|step| (step.done, step.total))
 }
 
 /// Runs `command`, which is ninja, with everything it prints in `log`.
@@ -72,8 +80,10 @@ pub fn run(
 
     let mut progress = Progress::new(more);
     let mut failures = Failures::default();
+    let mut memory = Sampler::of_own_children();
     let mut stop: Option<&str> = None;
     loop {
+        memory.tick();
         match lines.recv_timeout(Duration::from_millis(200)) {
             Ok(line) => {
                 writeln!(file, "{line}").or_io("write", log)?;
@@ -105,7 +115,7 @@ pub fn run(
     let status = child.wait().map_err(|error| Error::failed(format!("cannot wait for ninja: {error}")))?;
     progress.end();
     if status.success() {
-        return Ok(Outcome { steps: progress.last.map_or(0, |step| step.done) });
+        return Ok(Outcome { steps: progress.last.map_or(0, |step| step.done), memory: memory.peak() });
     }
     if let Some(why) = stop {
         let at = progress.last.map_or("before the first step".to_owned(), |step| {
