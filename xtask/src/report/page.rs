@@ -249,14 +249,17 @@ fn targets(report: &Report) -> String {
         let name = if target.is_empty() { "generated, archived, linked" } else { target };
         let share = sum.wall_ms as f64 * 100.0 / total_ms as f64;
         let known = |ms: u64| if ms == 0 { "–".to_owned() } else { time(ms) };
+        // Where nothing is known of any compile, 0 would be a claim.
+        let is_known = sum.compiled + sum.cached > 0;
+        let count = |count: usize| if is_known { count.to_string() } else { "–".to_owned() };
         let _ = writeln!(
             text,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{share:.1} %</td>\
              <td class=\"bar\"><i style=\"width:{share:.1}%\"></i></td><td>{}</td><td>{}</td></tr>",
             escape(name),
             sum.steps,
-            sum.compiled,
-            sum.cached,
+            count(sum.compiled),
+            count(sum.cached),
             time(sum.wall_ms),
             known(sum.cpu_ms),
             known(sum.header_ms)
