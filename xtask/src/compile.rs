@@ -12,6 +12,7 @@ use v8_archive::Sha256;
 use crate::caches::{Choice, Mode};
 use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
+use crate::memory::Peak;
 use crate::ninja::{self, Outcome};
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
@@ -23,7 +24,7 @@ use crate::toolchain::{Toolchain, probe_flags};
 const OVERLAY: &str = "third_party/libv8-toolchain";
 
 /// ninja's target: the library with everything an archive's needs.
-const NINJA_TARGET: &str = "default";
+pub const NINJA_TARGET: &str = "default";
 
 /// The finished library, in ninja's folder.
 pub const LIBRARY: &str = "obj/libv8/libv8_complete.a";
@@ -61,6 +62,10 @@ pub struct Statistics {
     /// More of the caches.
     #[serde(default)]
     pub cache: Report,
+    /// The highest sum of resident memory of all processes of the build, sampled each second, where it is known.
+    pub peak_memory_bytes: Option<u64>,
+    /// The high-water mark of the largest process that was sampled, where it is known.
+    pub largest_process_bytes: Option<u64>,
 }
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
@@ -89,8 +94,22 @@ pub struct Build {
     _lock: File,
 }
 
+/// What stands in front of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapper {
+    /// sccache, as every build of ours has it.
+    Sccache,
+    /// Nothing: the build that ours are measured against.
+    None,
+}
+
 /// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
 pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
+    configure_with(plan, toolchain, Wrapper::Sccache)
+}
+
+/// As [`configure`], with another program or none in front of the compiler.
+pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> Result<Build> {
     let out = &plan.out;
     fs::create_dir_all(out).or_io("create", out)?;
     let lock_path = out.join("libv8.lock");
@@ -100,12 +119,15 @@ pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
         lock.lock().or_io("lock", &lock_path)?;
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
-    let args = format!(
+    let mut args = format!(
         "{}\n# Of this machine's toolchain; part of no build id.\n\
-         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\ncc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n",
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     );
+    if wrapper == Wrapper::Sccache {
+        args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
+    }
     let recipe = format!("2\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
@@ -164,14 +186,9 @@ pub fn compile(
     if options.cache.mode == Mode::ReadWrite {
         fill.write(sccache_dir);
     }
-    let mut command = process::command(&toolchain.ninja);
-    command.arg("-C").arg(&build.out);
-    if let Some(jobs) = options.jobs {
-        command.args(["-j", &jobs.to_string()]);
-    }
-    // One line for each finished step, however long: the log is for machines too.
-    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
+    let mut command = ninja_command(build, toolchain, options.jobs)?;
     server.prepare(&mut command);
+    pch::journal::begin_run(&build.out, options.precompile)?;
     let outcome = run_ninja(&command, build, &server, options.deadline);
     let mut report = server.finish();
     let (outcome, repeated_steps) = outcome?;
@@ -191,6 +208,8 @@ pub fn compile(
         cache_write_errors: report.counts.write_errors,
         header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
         cache: report,
+        peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
+        largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
     };
     if outcome.steps > 0 {
         write_json(&build.out.join("build.json"), &statistics)?;
@@ -217,12 +236,18 @@ fn run_ninja(
         }
         ninja::run(again, log, deadline, &hits)
     };
-    let (mut steps, mut repeated) = (0, BTreeSet::new());
+    let (mut steps, mut memory, mut repeated) = (0, None, BTreeSet::new());
+    let higher = |one: Option<Peak>, other: Option<Peak>| match one.zip(other) {
+        Some((one, other)) => Some(one.or_higher(other)),
+        None => one.or(other),
+    };
     loop {
         let outcome = run(&[], &ninja::log_path(&build.out))?;
         steps += outcome.steps;
+        memory = higher(memory, outcome.memory);
         let Some(broken) = outcome.broken else {
-            return Ok((Outcome { steps, broken: None }, u32::try_from(repeated.len()).unwrap_or(u32::MAX)));
+            let repeated = u32::try_from(repeated.len()).unwrap_or(u32::MAX);
+            return Ok((Outcome { steps, broken: None, memory }, repeated));
         };
         // Ninja knows nothing of our patience: what has been repeated is not repeated a second time.
         if broken.outputs.is_empty() || broken.outputs.iter().any(|output| repeated.contains(output)) {
@@ -231,11 +256,53 @@ fn run_ninja(
         eprintln!("note: sccache failed at {}; trying that once more", broken.outputs.join(", "));
         let outcome = run(&broken.outputs, &build.out.join("build-repeated.log"))?;
         steps += outcome.steps;
+        memory = higher(memory, outcome.memory);
         if let Some(broken) = outcome.broken {
             return Err(broken.error);
         }
         repeated.extend(broken.outputs);
     }
+}
+
+/// ninja without a target; what the compiler's wrapper needs is the caller's to add.
+pub fn ninja_command(
+    build: &Build,
+    toolchain: &Toolchain,
+    jobs: Option<std::num::NonZeroU32>,
+) -> Result<std::process::Command> {
+    let mut command = process::command(&toolchain.ninja);
+    command.arg("-C").arg(&build.out);
+    if let Some(jobs) = jobs {
+        command.args(["-j", &jobs.to_string()]);
+    }
+    // One line for each finished step, however long: the log is for machines too.
+    command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
+    Ok(command)
+}
+
+/// Compiles the library with ninja and the compiler alone, in a folder configured with [`Wrapper::None`].
+pub fn compile_plain(
+    plan: &Plan,
+    build: &Build,
+    toolchain: &Toolchain,
+    jobs: Option<std::num::NonZeroU32>,
+) -> Result<Statistics> {
+    let started = Instant::now();
+    let cpu_before_s = process::children_cpu_s();
+    let mut command = ninja_command(build, toolchain, jobs)?;
+    command.arg(NINJA_TARGET);
+    pch::journal::begin_run(&build.out, false)?;
+    let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new)?;
+    let built = build.out.join(BUILT_FILE);
+    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
+    Ok(Statistics {
+        steps: outcome.steps,
+        wall_s: started.elapsed().as_secs_f64(),
+        cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
+        peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
+        largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
+        ..Statistics::default()
+    })
 }
 
 /// Writes to a temporary name first, so that a mark is whole or not there.
@@ -358,6 +425,13 @@ pub fn summary(statistics: &Statistics) -> String {
         statistics.cpu_s.map_or(String::new(), |cpu_s| format!(" ({cpu_s:.0} s of CPU)")),
         statistics.cache_hits,
     );
+    if let Some((total, largest)) = statistics.peak_memory_bytes.zip(statistics.largest_process_bytes) {
+        text.push_str(&format!(
+            "; at most {} MiB of memory, {} MiB in one process",
+            total >> 20,
+            largest >> 20
+        ));
+    }
     for remark in statistics.cache.remarks() {
         text.push_str("; ");
         text.push_str(&remark);

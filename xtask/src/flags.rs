@@ -40,6 +40,10 @@ pub enum Command {
     Test(Test),
     /// List targets and variants, with what each can do today
     Targets(Targets),
+    /// Show a build as a page: what ran when, what was cached, what was slow
+    Report(Report),
+    /// Measure builds on this machine, and compare their objects
+    Bench(Bench),
     /// Remove what the tool keeps in the cache folder
     Clean(Clean),
     /// Print a completion script for a shell
@@ -209,6 +213,84 @@ pub struct Targets {
     /// How to print the list
     #[arg(long, value_enum, default_value_t = Print::Text)]
     pub format: Print,
+}
+
+/// Which build: shared by the commands that look at one.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// Rust target triple [default: this machine's]
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// A variant of targets.toml
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub variant: String,
+    /// A clang of your own, as for build-v8 [env: LIBV8_CLANG]
+    #[arg(long, value_name = "DIR")]
+    pub clang: Option<PathBuf>,
+}
+
+impl Which {
+    /// The same for who makes a plan.
+    pub fn what(&self) -> What {
+        What {
+            targets: self.target.clone().into_iter().collect(),
+            variant: self.variant.clone(),
+            source: None,
+            output: None,
+            archive_format: Format::TarZst,
+            clang: self.clang.clone(),
+        }
+    }
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The build
+    #[command(flatten)]
+    pub which: Which,
+    /// The page [default: report.html in the build folder]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// The build
+    #[command(flatten)]
+    pub which: Which,
+    /// Measure this alone; may be given several times [default: all]
+    #[arg(long, value_enum)]
+    pub only: Vec<Measure>,
+    /// Processes to run at once [default: the number of processors]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroU32>,
+    /// Compare every object of a plain build with that of one with cache and headers, byte for byte, and measure nothing else
+    #[arg(long, conflicts_with = "only")]
+    pub objects_identical: bool,
+    /// Compare the objects of these two finished folders of ninja's, and build nothing
+    #[arg(long, num_args = 2, value_names = ["PLAIN", "OURS"], requires = "objects_identical", conflicts_with = "sample")]
+    pub compare: Vec<PathBuf>,
+    /// Compile N files both ways instead of everything, and compare them
+    #[arg(long, value_name = "N", conflicts_with = "only")]
+    pub sample: Option<std::num::NonZeroUsize>,
+    /// The finished folder that a sample is taken from [default: the build folder of this target and variant]
+    #[arg(long, value_name = "DIR", requires = "sample")]
+    pub from: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// From nothing: plain ninja against ours
+    Cold,
+    /// In a fresh folder, with all objects in the cache
+    Warm,
+    /// Once more, when there is nothing to do
+    Noop,
+    /// Killed at half of its steps, and run again
+    Resume,
 }
 
 /// `clean`

@@ -1,5 +1,6 @@
 //! The tool that builds, packages and verifies V8: `cargo xtask --help`.
 
+mod bench;
 mod caches;
 mod commands;
 mod compile;
@@ -10,12 +11,14 @@ mod layers;
 mod library;
 mod licences;
 mod matrix;
+mod memory;
 mod ninja;
 mod package;
 mod paths;
 mod pch;
 mod plan;
 mod process;
+mod report;
 mod sccache;
 mod signals;
 mod smoke;
@@ -49,6 +52,8 @@ fn main() -> ExitCode {
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
+        Command::Report(flags) => commands::report::run(&flags),
+        Command::Bench(flags) => commands::bench::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),
     };

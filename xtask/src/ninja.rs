@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, IoContext as _, Result};
+use crate::memory::{Peak, Sampler};
 use crate::{env, process, signals};
 
 /// How a run of ninja ended.
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub steps: u32,
     /// Set when it did not end well, and every step that failed did so inside sccache.
     pub broken: Option<Broken>,
+    /// Memory of all that ran, sampled each second, where it is known.
+    pub memory: Option<Peak>,
 }
 
 /// Steps that failed, though not by the compiler.
@@ -41,6 +44,11 @@ impl Step {
         let (done, total) = counts.split_once('/')?;
         Some(Step { done: done.parse().ok()?, total: total.parse().ok()?, what: what.to_owned() })
     }
+}
+
+/// Steps done and steps in all, if `line` is one that ninja prints at the end of a step.
+pub fn progress(line: &str) -> Option<(u32, u32)> {
+    Step::parse(line).map(|step| (step.done, step.total))
 }
 
 /// Runs `command`, which is ninja, with everything it prints in `log`.
@@ -83,8 +91,10 @@ pub fn run(
 
     let mut progress = Progress::new(more);
     let mut failures = Failures::default();
+    let mut memory = Sampler::of_own_children();
     let mut stop: Option<&str> = None;
     loop {
+        memory.tick();
         match lines.recv_timeout(Duration::from_millis(200)) {
             Ok(line) => {
                 writeln!(file, "{line}").or_io("write", log)?;
@@ -116,7 +126,8 @@ pub fn run(
     let status = child.wait().map_err(|error| Error::failed(format!("cannot wait for ninja: {error}")))?;
     progress.end();
     if status.success() {
-        return Ok(Outcome { steps: progress.last.map_or(0, |step| step.done), broken: None });
+        let steps = progress.last.map_or(0, |step| step.done);
+        return Ok(Outcome { steps, broken: None, memory: memory.peak() });
     }
     if let Some(why) = stop {
         let at = progress.last.map_or("before the first step".to_owned(), |step| {
@@ -135,7 +146,11 @@ pub fn run(
     }
     if failures.by_sccache == failures.count && failures.count > 0 {
         let steps = progress.last.map_or(0, |step| step.done.saturating_sub(failures.count));
-        return Ok(Outcome { steps, broken: Some(Broken { outputs: failures.outputs, error }) });
+        return Ok(Outcome {
+            steps,
+            broken: Some(Broken { outputs: failures.outputs, error }),
+            memory: memory.peak(),
+        });
     }
     Err(error)
 }

@@ -115,6 +115,13 @@ pub struct Choice {
     pub mode: Mode,
 }
 
+/// The local folder alone, taken from and added to.
+impl Default for Choice {
+    fn default() -> Choice {
+        Choice { store: Store::Local, mode: Mode::ReadWrite }
+    }
+}
+
 impl Choice {
     /// `LIBV8_CACHE` and `LIBV8_CACHE_MODE`. Opens nothing.
     pub fn of_user() -> Result<Choice> {

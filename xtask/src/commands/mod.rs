@@ -1,11 +1,13 @@
 //! The subcommands: what each does with its flags, in a file of its name.
 
+pub mod bench;
 pub mod build_v8;
 pub mod clean;
 pub mod completions;
 pub mod doctor;
 pub mod package;
 pub mod plan;
+pub mod report;
 pub mod smoke;
 pub mod source;
 pub mod targets;

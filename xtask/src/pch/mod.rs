@@ -8,6 +8,7 @@
 //! nothing here compares them all.
 
 mod choose;
+pub mod journal;
 pub mod shim;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Groups;
 use super::choose::{self, Choice};
+use super::journal::{Event, Stopwatch};
 use crate::{env, process};
 
 /// The folder, inside ninja's, with the headers, and with `groups.json`, which tells that they are wanted.
@@ -27,22 +28,33 @@ pub const FALLBACKS_FILE: &str = "fallbacks.log";
 /// Runs the compiler in `arguments` (the program first), with a precompiled header where one helps.
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let Some((program, rest)) = arguments.split_first() else { return ExitCode::from(2) };
-    if let Some(compile) = Compile::parse(rest)
-        && let Some(header) = compile.precompiled(program)
+    let Some(compile) = Compile::parse(rest) else { return plain(program, rest) };
+    let header = compile.precompiled(program);
+    let watch = Stopwatch::start();
+    let Some(header) = header else {
+        let code = plain(program, rest);
+        watch.note(Event::Plain, &compile.object);
+        return code;
+    };
+    let out = process::command(program).args(compile.arguments(&header)).stdout(Stdio::inherit()).output();
+    if let Ok(out) = out
+        && out.status.success()
     {
-        let out =
-            process::command(program).args(compile.arguments(&header)).stdout(Stdio::inherit()).output();
-        if let Ok(out) = out
-            && out.status.success()
-        {
-            // Nothing can be done about a closed stderr.
-            let _ = std::io::stderr().write_all(&out.stderr);
-            return ExitCode::SUCCESS;
-        }
-        note_fallback(&compile.object);
+        // Nothing can be done about a closed stderr.
+        let _ = std::io::stderr().write_all(&out.stderr);
+        watch.note(Event::WithHeader, &compile.object);
+        return ExitCode::SUCCESS;
     }
+    note_fallback(&compile.object);
+    let code = plain(program, rest);
+    watch.note(Event::Again, &compile.object);
+    code
+}
+
+/// Runs the compiler as if we were not there.
+fn plain(program: &OsString, arguments: &[OsString]) -> ExitCode {
     // A signal leaves no code; 1 then, as a shell's clang would be seen by sccache.
-    match process::command(program).args(rest).stdin(Stdio::inherit()).status() {
+    match process::command(program).args(arguments).stdin(Stdio::inherit()).status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => {
             eprintln!("cannot start {}: {error}", Path::new(program).display());
@@ -104,6 +116,11 @@ impl Compile {
     }
 
     /// The precompiled header for this compile, built now if it is the first of its group to need it.
+    ///
+    /// The key holds the tree's absolute path, in the `-B` and `-resource-dir` that the overlay's script adds, and that is
+    /// as it must be: clang writes absolute paths of all that was included into a header. In a moved tree it refuses one
+    /// ("could not find file … referenced by AST file"), or, in a copied one, takes its own files for others and says
+    /// "redefinition". So a header is of use in the folder that it was made for and nowhere else.
     fn precompiled(&self, compiler: &OsString) -> Option<String> {
         let directory = std::env::current_dir().ok()?;
         if !self.dependencies.is_empty() && !Path::new(&self.dependencies).is_file() {
@@ -130,7 +147,12 @@ impl Compile {
                 lock.lock().ok()?;
                 match builder.finished() {
                     Some(prepared) => prepared,
-                    None => builder.prepare(&directory, &group)?,
+                    None => {
+                        let watch = Stopwatch::start();
+                        let prepared = builder.prepare(&directory, &group)?;
+                        watch.note(Event::Headers, &group);
+                        prepared
+                    }
                 }
             }
         };

@@ -1,0 +1,306 @@
+//! Compiles a few files of a finished build both ways: what precompiled headers and sccache bring, without hours of building.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::objects::{self, Comparison};
+use crate::caches::Choice;
+use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
+use crate::pch::journal::{self, Event};
+use crate::pch::{Compilation, Groups, shim};
+use crate::sccache::{Server, Settings};
+use crate::toolchain::Toolchain;
+use crate::{process, signals};
+
+/// What a sample has shown.
+#[derive(Debug)]
+pub struct Sampled {
+    /// Files that were compiled.
+    pub files: usize,
+    /// C++ compiles of the whole build.
+    pub of: usize,
+    /// CPU of the plain compiles, in seconds.
+    pub plain_s: f64,
+    /// CPU of ours: sccache, its preprocessing, making the headers, compiling.
+    pub ours_s: f64,
+    /// What of that went into making headers.
+    pub headers_s: f64,
+    /// The part of the headers that falls to the sample: of each target's as much as of its files.
+    pub headers_share_s: f64,
+    /// Whether the objects are equal.
+    pub comparison: Comparison,
+}
+
+impl Sampled {
+    /// The result as a table; it says in each line that it is a sample's.
+    pub fn text(&self) -> String {
+        let ratio = |cpu_s: f64| format!("{cpu_s:>9.1}{:>8.3}", cpu_s / self.plain_s);
+        format!(
+            "a sample of {} of the {} C++ compiles of the build, not the build: CPU in seconds, and the ratio to plain\n\
+             plain                       {}\n\
+             ours, headers whole         {}   every header made for the sample alone\n\
+             ours, headers by their part {}   as much of each target's headers as of its files is in the sample\n\
+             {}",
+            self.files,
+            self.of,
+            ratio(self.plain_s),
+            ratio(self.ours_s),
+            ratio(self.ours_s - self.headers_s + self.headers_share_s),
+            self.comparison.text()
+        )
+    }
+}
+
+/// Compiles `count` files of the finished build in `from`, one after the other, plain and then as `build-v8` does.
+///
+/// Both ways have a folder of their own beside `from`, so at the same depth, with a link to its generated files; `from`
+/// itself is only read. The cache is empty, so every file is a miss.
+pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> {
+    if !from.join("gen").is_dir() || !from.join(shim::FOLDER).join(shim::GROUPS_FILE).is_file() {
+        return Err(Error::usage(format!("{} is no folder of a finished build", from.display()))
+            .help("cargo xtask build-v8   makes one; --from DIR names another"));
+    }
+    let mut compdb = process::command(&toolchain.ninja);
+    compdb.arg("-C").arg(from).args(["-t", "compdb", "cxx"]);
+    let all: Vec<Compilation> = serde_json::from_str(&process::read(&mut compdb)?)
+        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))?;
+    let all = cpp(all);
+    let chosen = choose(&all, count);
+    let folders = ["plain", "ours"].map(|name| beside(from, name));
+    for folder in &folders {
+        prepare(from, folder, &chosen)?;
+    }
+    let [plain, ours] = &folders;
+    let cpu_s = || {
+        process::children_cpu_s().ok_or_else(|| {
+            Error::usage("CPU time of programs is not known on this system, so there is nothing to measure")
+        })
+    };
+    let start_s = cpu_s()?;
+    compile(
+        plain,
+        toolchain,
+        &chosen,
+        |compilation| without_wrapper(&compilation.command).to_owned(),
+        &|_| (),
+    )?;
+    let middle_s = cpu_s()?;
+    let cache = beside(from, "cache");
+    remove_folder(&cache)?;
+    let server = Server::start(&Settings {
+        program: &toolchain.sccache,
+        local: &cache,
+        out: ours,
+        precompile: true,
+        choice: &Choice::default(),
+    })?;
+    let with = |shell: &mut Command| server.prepare(shell);
+    let outcome = compile(ours, toolchain, &chosen, |compilation| compilation.command.clone(), &with);
+    // The server's cost is known when it has ended.
+    drop(server.finish());
+    outcome?;
+    let end_s = cpu_s()?;
+
+    let headers: BTreeMap<String, f64> = journal::read(ours)
+        .into_iter()
+        .filter(|entry| entry.event == Event::Headers)
+        .map(|entry| (entry.name, entry.cpu_ms as f64 / 1000.0))
+        .collect();
+    Ok(Sampled {
+        files: chosen.len(),
+        of: all.len(),
+        plain_s: middle_s - start_s,
+        ours_s: end_s - middle_s,
+        headers_s: headers.values().sum(),
+        headers_share_s: share(&headers, &by_target(chosen.iter().copied()), &by_target(&all)),
+        comparison: objects::compare(plain, ours)?,
+    })
+}
+
+/// The C++ compiles, by GN target and object: an order that no machine and no run changes.
+fn cpp(mut all: Vec<Compilation>) -> Vec<Compilation> {
+    all.retain(|one| one.file.ends_with(".cc") || one.file.ends_with(".cpp"));
+    all.sort_by(|one, other| (target(one), &one.output).cmp(&(target(other), &other.output)));
+    all
+}
+
+/// The folder of its objects, which stands for a compile's GN target.
+fn target(compilation: &Compilation) -> &str {
+    compilation.output.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// `count` compiles at equal distances, the first half a distance from the start: of each target as many as it has
+/// of all, give or take one. All of them if `count` is too large.
+fn choose(all: &[Compilation], count: usize) -> Vec<&Compilation> {
+    let count = count.min(all.len());
+    (0..count).map(|index| &all[(2 * index + 1) * all.len() / (2 * count)]).collect()
+}
+
+fn by_target<'a>(compilations: impl IntoIterator<Item = &'a Compilation>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for compilation in compilations {
+        *counts.entry(target(compilation)).or_default() += 1;
+    }
+    counts
+}
+
+/// Of each target's headers as much as of its files is in the sample.
+fn share(
+    headers: &BTreeMap<String, f64>,
+    sampled: &BTreeMap<&str, usize>,
+    all: &BTreeMap<&str, usize>,
+) -> f64 {
+    let part = |(target, cpu_s): (&String, &f64)| {
+        let (sampled, all) = (sampled.get(target.as_str())?, all.get(target.as_str())?);
+        Some(cpu_s * *sampled as f64 / *all as f64)
+    };
+    headers.iter().filter_map(part).sum()
+}
+
+/// The command without sccache in front, if it is.
+fn without_wrapper(command: &str) -> &str {
+    match command.split_once(' ') {
+        Some((program, rest)) if program == "sccache" || program.ends_with("/sccache") => rest,
+        _ => command,
+    }
+}
+
+fn beside(from: &Path, name: &str) -> PathBuf {
+    let own = from.file_name().unwrap_or_default().to_string_lossy();
+    from.with_file_name(format!("{own}-sample-{name}"))
+}
+
+/// A fresh folder in which compiles of `from` find all they read.
+fn prepare(from: &Path, folder: &Path, chosen: &[&Compilation]) -> Result<()> {
+    remove_folder(folder)?;
+    let headers = folder.join(shim::FOLDER);
+    fs::create_dir_all(&headers).or_io("create", &headers)?;
+    let groups = from.join(shim::FOLDER).join(shim::GROUPS_FILE);
+    let text = fs::read(&groups).or_io("read", &groups)?;
+    // Read once here, so that a file the shim cannot read is no silent build without headers.
+    serde_json::from_slice::<Groups>(&text)
+        .map_err(|error| Error::failed(format!("{} is not readable: {error}", groups.display())))?;
+    let copy = headers.join(shim::GROUPS_FILE);
+    fs::write(&copy, text).or_io("write", &copy)?;
+    let from = std::path::absolute(from).or_io("make absolute", from)?;
+    let link = folder.join("gen");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(from.join("gen"), &link).or_io("create", &link)?;
+    #[cfg(windows)]
+    std::os::windows::fs::symlink_dir(from.join("gen"), &link).or_io("create", &link)?;
+    for compilation in chosen {
+        let objects = folder.join(target(compilation));
+        fs::create_dir_all(&objects).or_io("create", &objects)?;
+    }
+    Ok(())
+}
+
+fn compile(
+    folder: &Path,
+    toolchain: &Toolchain,
+    chosen: &[&Compilation],
+    command: impl Fn(&Compilation) -> String,
+    prepare: &dyn Fn(&mut Command),
+) -> Result<()> {
+    for (index, compilation) in chosen.iter().enumerate() {
+        if signals::stop_wanted() {
+            return Err(Error::stopped("interrupted; a measurement begins anew with the same command"));
+        }
+        eprintln!("  {} of {} in {}: {}", index + 1, chosen.len(), folder.display(), compilation.output);
+        let mut shell = process::command("sh");
+        shell.args(["-c", &command(compilation)]).current_dir(folder).env("PATH", toolchain.path()?);
+        prepare(&mut shell);
+        process::read(&mut shell)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compilation(file: &str, output: &str) -> Compilation {
+        Compilation {
+            command: format!("x/sccache clang++ -c {file} -o {output}"),
+            file: file.into(),
+            output: output.into(),
+        }
+    }
+
+    /// A build with targets of these sizes.
+    fn build(sizes: &[(&str, usize)]) -> Vec<Compilation> {
+        let files = sizes.iter().flat_map(|(target, size)| {
+            (0..*size)
+                .map(move |index| compilation(&format!("{index}.cc"), &format!("obj/{target}/{index:03}.o")))
+        });
+        // ninja's order is another one.
+        cpp(files.collect::<Vec<_>>().into_iter().rev().chain([compilation("a.c", "obj/c/a.o")]).collect())
+    }
+
+    #[test]
+    fn a_sample_has_of_each_target_what_it_has_of_the_build() {
+        let check = |sizes: &[(&str, usize)], count: usize, expected: &[&str]| {
+            let all = build(sizes);
+            let names: Vec<&str> = choose(&all, count).iter().map(|one| one.output.as_str()).collect();
+            assert_eq!(names, expected);
+        };
+        check(&[("a", 4), ("b", 4)], 2, &["obj/a/002.o", "obj/b/002.o"]);
+        check(&[("b", 6), ("a", 2)], 4, &["obj/a/001.o", "obj/b/001.o", "obj/b/003.o", "obj/b/005.o"]);
+        check(&[("a", 3)], 1, &["obj/a/001.o"]);
+        check(&[("a", 2)], 9, &["obj/a/000.o", "obj/a/001.o"]);
+        check(&[], 3, &[]);
+        let all = build(&[("torque", 248), ("base", 900), ("small", 9)]);
+        let counts = by_target(choose(&all, 40));
+        assert_eq!(counts, BTreeMap::from([("obj/base", 31), ("obj/torque", 9)]), "in proportion");
+    }
+
+    #[test]
+    fn headers_count_by_the_part_of_their_files() {
+        let headers = BTreeMap::from([
+            ("obj/a".to_owned(), 10.0),
+            ("obj/b".to_owned(), 8.0),
+            ("obj/c".to_owned(), 5.0),
+        ]);
+        let sampled = BTreeMap::from([("obj/a", 2), ("obj/b", 4)]);
+        let all = BTreeMap::from([("obj/a", 20), ("obj/b", 4), ("obj/c", 7)]);
+        assert_eq!(share(&headers, &sampled, &all), 1.0 + 8.0);
+    }
+
+    #[test]
+    fn the_plain_command_is_ours_without_sccache() {
+        for (command, expected) in [
+            ("../../x/sccache ../../x/clang++ -DA=\"b c\" -c a.cc", "../../x/clang++ -DA=\"b c\" -c a.cc"),
+            ("sccache clang++ -c a.cc", "clang++ -c a.cc"),
+            ("clang++ -c sccache a.cc", "clang++ -c sccache a.cc"),
+        ] {
+            assert_eq!(without_wrapper(command), expected);
+        }
+    }
+
+    #[test]
+    fn the_result_says_that_it_is_a_samples() {
+        let sampled = Sampled {
+            files: 2,
+            of: 1490,
+            plain_s: 20.0,
+            ours_s: 18.0,
+            headers_s: 12.0,
+            headers_share_s: 1.0,
+            comparison: Comparison { compared: 2, differences: Vec::new() },
+        };
+        let expected = "\
+a sample of 2 of the 1490 C++ compiles of the build, not the build: CPU in seconds, and the ratio to plain
+plain                            20.0   1.000
+ours, headers whole              18.0   0.900   every header made for the sample alone
+ours, headers by their part       7.0   0.350   as much of each target's headers as of its files is in the sample
+objects: 2 compared, all identical
+";
+        assert_eq!(sampled.text(), expected);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod pipeline_tests;
