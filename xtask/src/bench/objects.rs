@@ -21,7 +21,7 @@ const LIMIT: usize = 8;
 
 /// Compares all `.o` files below `obj/` of two folders. That there is none at all is an error: it would prove nothing.
 pub fn compare(plain: &Path, ours: &Path) -> Result<Comparison> {
-    let names = [plain, ours].map(|folder| objects(folder));
+    let names = [plain, ours].map(objects);
     let [of_plain, of_ours] = names;
     let (of_plain, of_ours) = (of_plain?, of_ours?);
     for (folder, names) in [(plain, &of_plain), (ours, &of_ours)] {

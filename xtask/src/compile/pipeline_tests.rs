@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::configure::OVERLAY;
 use super::*;
 use crate::caches::Store;
 use crate::flags::{Format, What};
+use crate::layers;
 use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan;
-use crate::toolchain::testing::Folder;
+use crate::toolchain::testing::{Folder, SCCACHE};
 
 /// A tree, a toolchain of fakes which write into `log`, and the plan of a real target.
 struct World {
@@ -29,20 +31,6 @@ const CLANG: &str = r#"echo "clang++ $*" >> "$LOG"
 case " $* " in
   *" -fnew "*) echo "error: unknown argument: '-fnew'" >&2; exit 1 ;;
   *" -Wnew "*) echo "warning: unknown warning option '-Wnew' [-Wunknown-warning-option]" >&2 ;;
-esac"#;
-
-/// As a server it listens until it is stopped; the number of its process is in a file.
-const SCCACHE: &str = r#"if test "$SCCACHE_START_SERVER" = 1; then
-  echo "sccache server" >> "$LOG"
-  exec python3 -c 'import os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen()
-open(sys.argv[2], "w").write(str(os.getpid()))
-while True: s.accept()[0].close()' "${SCCACHE_SERVER_UDS#????}" "$LOG.pid"
-fi
-echo "sccache $*" >> "$LOG"
-case "$1" in
-  --show-stats) echo '{"stats": {"cache_hits": {"counts": {"C/C++": 2}}, "cache_misses": {"counts": {"C/C++": 1}}}}' ;;
-  --stop-server) kill "$(cat "$LOG.pid")" ;;
 esac"#;
 
 impl World {

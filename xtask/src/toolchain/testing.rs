@@ -67,3 +67,18 @@ pub fn wheel(entries: &[(&str, u32, &str)]) -> Vec<u8> {
     }
     zip.finish().unwrap().into_inner()
 }
+
+/// A fake sccache for `sh`, which writes what it is asked into `$LOG`. Its server, as ours starts it, is a process in the
+/// foreground with the socket that it is told. What else it is called with is a compile: the caller's to append.
+pub const SCCACHE: &str = r#"if test "$SCCACHE_START_SERVER" = 1; then
+  echo "sccache server" >> "$LOG"
+  exec python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen()
+open(sys.argv[2], "w").write(str(os.getpid()))
+while True: s.accept()[0].close()' "${SCCACHE_SERVER_UDS#????}" "$LOG.pid"
+fi
+echo "sccache $*" >> "$LOG"
+case "$1" in
+  --show-stats) echo '{"stats": {"cache_hits": {"counts": {"C/C++": 2}}, "cache_misses": {"counts": {"C/C++": 1}}}}' ;;
+  --stop-server) kill "$(cat "$LOG.pid")" ;;
+esac"#;

@@ -1,7 +1,7 @@
 //! A sample taken with small fake programs: which files are compiled how, where, and what is left alone.
 
 use super::*;
-use crate::toolchain::testing::Folder;
+use crate::toolchain::testing::{Folder, SCCACHE};
 
 /// Answers `-t compdb` with three compiles of one target, of which one is C.
 const NINJA: &str = r#"cat <<END
@@ -26,8 +26,13 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
             "ninja",
             &NINJA.replace("'HERE/sccache-fake' ./clang++", "sccache clang++").replace("./", ""),
         ),
-        sccache: folder
-            .program("llvm/bin/sccache", "case \"$1\" in -*) ;; *) shift; WRAPPED=1 clang++ \"$@\" ;; esac"),
+        sccache: folder.program(
+            "llvm/bin/sccache",
+            &format!(
+                "LOG='{}'\n{SCCACHE}\ncase \"$1\" in -*) ;; *) shift; WRAPPED=1 clang++ \"$@\" ;; esac",
+                here.join("log").display()
+            ),
+        ),
         clang_major: 22,
         entries: Vec::new(),
     };

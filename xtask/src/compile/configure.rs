@@ -1,0 +1,228 @@
+//! Runs GN, and makes its files fit our compiler and our cache.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use v8_archive::Sha256;
+
+use super::write_json;
+use crate::error::{Error, IoContext as _, Result};
+use crate::layers;
+use crate::pch::{self, Compilation, Groups};
+use crate::plan::Plan;
+use crate::process;
+use crate::toolchain::{Toolchain, probe_flags};
+
+/// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
+pub const OVERLAY: &str = "third_party/libv8-toolchain";
+
+/// What GN was run with; its file is written when everything behind it is done.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Configured {
+    /// SHA-256 over args.gn, the toolchain and the way we treat GN's output.
+    key: Sha256,
+    dropped_flags: Vec<String>,
+}
+
+/// A configured build folder.
+pub struct Build {
+    /// ninja's folder.
+    pub out: PathBuf,
+    /// Flags of V8's build files that the compiler does not know.
+    pub dropped_flags: Vec<String>,
+    _lock: File,
+}
+
+/// What stands in front of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapper {
+    /// sccache, as every build of ours has it.
+    Sccache,
+    /// Nothing: the build that ours are measured against.
+    None,
+}
+
+/// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
+pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
+    configure_with(plan, toolchain, Wrapper::Sccache)
+}
+
+/// As [`configure`], with another program or none in front of the compiler.
+pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> Result<Build> {
+    let out = &plan.out;
+    fs::create_dir_all(out).or_io("create", out)?;
+    let lock_path = out.join("libv8.lock");
+    let lock = File::create(&lock_path).or_io("create", &lock_path)?;
+    if lock.try_lock().is_err() {
+        eprintln!("  another process builds {} {}: waiting for it", plan.target, plan.variant);
+        lock.lock().or_io("lock", &lock_path)?;
+    }
+    link_overlay(&plan.source.folder, &toolchain.llvm)?;
+    let mut args = format!(
+        "{}\n# Of this machine's toolchain; part of no build id.\n\
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
+        layers::args_gn(&plan.gn_args),
+        toolchain.clang_major,
+    );
+    if wrapper == Wrapper::Sccache {
+        args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
+    }
+    let recipe = format!("2\n{}\n{args}", toolchain.llvm.display());
+    let key = Sha256::of_bytes(recipe.as_bytes());
+    let mark = out.join("libv8-configured.json");
+    let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some(known) = known.filter(|known| known.key == key) {
+        return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _lock: lock });
+    }
+    eprintln!("configuring {}", out.display());
+    let args_path = out.join("args.gn");
+    fs::write(&args_path, args).or_io("write", &args_path)?;
+    let root = format!("--root={}", plan.source.folder.display());
+    let mut gn = process::command(&toolchain.gn);
+    gn.arg("gen").arg(out).args([&root, "--dotfile=libv8/dotfile.gn", "--fail-on-unused-args"]);
+    gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
+    process::run_logged(&mut gn, &out.join("gn.log"))?;
+    let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
+    name_sources_in_keys(&out.join("toolchain.ninja"))?;
+
+    let mut compdb = process::command(&toolchain.ninja);
+    compdb.arg("-C").arg(out).args(["-t", "compdb", "cxx", "cc", "asm"]);
+    let compdb = process::read(&mut compdb)?;
+    let compilations: Vec<Compilation> = serde_json::from_str(&compdb)
+        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))?;
+    let folder = out.join(pch::shim::FOLDER);
+    fs::create_dir_all(&folder).or_io("create", &folder)?;
+    write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
+    Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+}
+
+/// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
+fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
+    let link = tree.join(OVERLAY);
+    if fs::read_link(&link).is_ok_and(|old| old == llvm) {
+        return Ok(());
+    }
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &link, &error));
+        }
+        _ => {}
+    }
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(llvm, &link).or_io("create", &link);
+    #[cfg(windows)]
+    return std::os::windows::fs::symlink_dir(llvm, &link).or_io("create", &link);
+}
+
+/// Takes flags that the compiler does not know out of ninja's files, and says which.
+///
+/// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
+fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+    let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let mut flags: BTreeSet<String> = BTreeSet::new();
+    for path in ninja_files(out)? {
+        let text = fs::read_to_string(&path).or_io("read", &path)?;
+        for line in text.lines() {
+            if let Some(words) = flag_words(line) {
+                flags.extend(words.filter(|word| is_askable(word)).map(str::to_owned));
+            }
+        }
+        files.insert(path, text);
+    }
+    let mut asked: Vec<String> = flags.into_iter().collect();
+    asked.push(format!("--target={clang_target}"));
+    let unknown = probe_flags(clangxx, &asked)?;
+    for (path, text) in files {
+        let new: String = text.lines().map(|line| without(line, &unknown) + "\n").collect();
+        if new != text {
+            rewrite(&path, &new)?;
+        }
+    }
+    Ok(unknown)
+}
+
+/// Puts the name of each source on its command line, where sccache's key comes from.
+///
+/// The key holds the preprocessed text without the names of files, and objects hold the name of their source: two
+/// sources with the same text (empty ones, for this target) would get one object, whichever came first. Clang takes
+/// `-frandom-seed` for GCC's sake and does nothing with it.
+fn name_sources_in_keys(path: &Path) -> Result<()> {
+    let text = fs::read_to_string(path).or_io("read", path)?;
+    rewrite(path, &text.replace(" -c ${in} ", " -frandom-seed=${in} -c ${in} "))
+}
+
+/// Replaces a file of ninja's and keeps its time: ninja runs GN again if a build file is older than what GN read.
+fn rewrite(path: &Path, text: &str) -> Result<()> {
+    let time = fs::metadata(path).and_then(|metadata| metadata.modified()).or_io("read", path)?;
+    fs::write(path, text).or_io("write", path)?;
+    let file = File::options().append(true).open(path).or_io("open", path)?;
+    file.set_modified(time).or_io("set the time of", path)
+}
+
+fn ninja_files(out: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = vec![out.join("toolchain.ninja")];
+    let mut folders = vec![out.join("obj")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).or_io("read", &folder)? {
+            let path = entry.or_io("read", &folder)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "ninja") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The flags of a line such as `  cflags_cc = -std=c++23 …`.
+fn flag_words(line: &str) -> Option<impl Iterator<Item = &str>> {
+    let (name, value) = line.trim_start().split_once(" = ")?;
+    matches!(name, "cflags" | "cflags_c" | "cflags_cc" | "asmflags").then(|| value.split_whitespace())
+}
+
+/// Flags that stand alone and may be unknown; `-Xclang` and `-mllvm` take a second word, whose order must stay.
+fn is_askable(word: &str) -> bool {
+    ["-f", "-W", "-m", "-g"].iter().any(|prefix| word.starts_with(prefix))
+        && !word.starts_with("-mllvm")
+        && !word.starts_with("-fmodule")
+        && !word.contains(['$', '"', '\'', '\\'])
+}
+
+fn without(line: &str, unknown: &[String]) -> String {
+    if flag_words(line).is_none() {
+        return line.to_owned();
+    }
+    let words = line.split(' ').filter(|word| !unknown.iter().any(|flag| flag == word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_taken_out_whole() {
+        let check = |line: &str, unknown: &[&str], expected: &str| {
+            let unknown: Vec<String> = unknown.iter().map(|&flag| flag.to_owned()).collect();
+            assert_eq!(without(line, &unknown), expected);
+        };
+        check("  cflags = -Wall -fnew -O3", &["-fnew"], "  cflags = -Wall -O3");
+        check("  cflags = -fnew -fnew", &["-fnew"], "  cflags =");
+        check("  cflags = -fnew=x -O3", &["-fnew"], "  cflags = -fnew=x -O3");
+        check("  ldflags = -fnew", &["-fnew"], "  ldflags = -fnew");
+        check("build a.o: cxx -fnew", &["-fnew"], "build a.o: cxx -fnew");
+    }
+
+    #[test]
+    fn only_lone_flags_are_asked_about() {
+        for (flag, expected) in
+            [("-fno-x", true), ("-Wfoo", true), ("-mllvm", false), ("-DX", false), ("-fx=${y}", false)]
+        {
+            assert_eq!(is_askable(flag), expected, "{flag}");
+        }
+    }
+}
