@@ -44,6 +44,10 @@ pub enum Command {
     Clean(Clean),
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Carry compiled objects from one machine to another, as one file
+    Cache(Cache),
+    /// Write and check what CI runs, and play its chain of jobs here
+    Ci(Ci),
 }
 
 /// What to build: shared by every command that makes a plan.
@@ -233,6 +237,111 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
+/// `cache`
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct Cache {
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What `cache` does.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Write the objects that one target and variant have used to a file
+    Export {
+        /// The file; one that is there is replaced
+        file: PathBuf,
+        /// Whose objects
+        #[command(flatten)]
+        cell: Cell,
+        /// Leave out what was used longest ago, so that the file is no larger: 500M, 2G
+        #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+        max_size: Option<u64>,
+    },
+    /// Add the objects of files; all are verified before the first appears, and what is there stays
+    Import {
+        /// Files that export has written
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Say what is in a file, or in this machine's cache
+    Info {
+        /// A file that export has written
+        file: Option<PathBuf>,
+    },
+}
+
+/// One target in one variant.
+#[derive(Debug, Clone, Args)]
+pub struct Cell {
+    /// Rust target triple [default: this machine's]
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// A variant of targets.toml
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub variant: String,
+}
+
+/// `ci`
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct Ci {
+    /// What to do
+    #[command(subcommand)]
+    pub command: CiCommand,
+}
+
+/// What `ci` does.
+#[derive(Debug, Subcommand)]
+pub enum CiCommand {
+    /// Print targets × variants: those that can be built
+    Matrix {
+        /// How to print them; json is the matrix of a GitHub Actions job
+        #[arg(long, value_enum, default_value_t = Print::Json)]
+        format: Print,
+        /// Also those that are planned only
+        #[arg(long)]
+        all: bool,
+    },
+    /// Write .github/workflows from targets.toml and ci/actions.toml
+    Workflow {
+        /// Write nothing; fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Look at .github/workflows with actionlint and zizmor, both pinned in ci/linters.toml
+    Lint,
+    /// Fail with exit status 75 unless a folder has the archive of every target and variant that can be built
+    Complete {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Play the chain of jobs here: an empty machine for each slice, and one cache file that goes from one to the next
+    Simulate(Simulate),
+}
+
+/// `ci simulate`
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// What is built
+    #[command(flatten)]
+    pub cell: Cell,
+    /// How long each machine lives: the --deadline of its build
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub slice: std::time::Duration,
+    /// Processes to run at once [default: the number of processors]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroU32>,
+    /// Give every machine this one's downloads, instead of fetching for each slice as a real runner does
+    #[arg(long)]
+    pub keep_downloads: bool,
+    /// Where the machines, the cache file and the archive lie [default: simulate in the cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
 /// What stands below the options of `--help`: exit statuses, and every environment variable.
 fn after_help() -> String {
     let mut text = String::from(
@@ -271,6 +380,20 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     }
 }
 
+/// `500M`, `2G`, `64k`, or bytes: powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let no_size = || format!("{text:?} is no size: write 500M, 2G or a number of bytes");
+    let (number, shift) = match text.char_indices().last().ok_or_else(no_size)? {
+        (at, 'k') => (&text[..at], 10),
+        (at, 'M') => (&text[..at], 20),
+        (at, 'G') => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    // `parse` takes a sign, and a size has none.
+    let number: u64 = number.parse().ok().filter(|_| !number.starts_with('+')).ok_or_else(no_size)?;
+    number.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(no_size)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -296,5 +419,20 @@ mod tests {
         check("1d", None);
         check("-5m", None);
         check("99999999999999999999h", None);
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_size(text).ok(), expected, "{text}");
+        check("1", Some(1));
+        check("64k", Some(65_536));
+        check("500M", Some(500 << 20));
+        check("2G", Some(2 << 30));
+        check("0", None);
+        check("+1", None);
+        check("", None);
+        check("M", None);
+        check("1T", None);
+        check("99999999999999G", None);
     }
 }

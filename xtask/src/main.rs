@@ -1,5 +1,6 @@
 //! The tool that builds, packages and verifies V8: `cargo xtask --help`.
 
+mod ci;
 mod commands;
 mod compile;
 mod env;
@@ -10,6 +11,7 @@ mod library;
 mod licences;
 mod matrix;
 mod ninja;
+mod objects;
 mod package;
 mod paths;
 mod pch;
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         Command::Targets(flags) => commands::targets::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),
+        Command::Cache(flags) => commands::cache::run(&flags),
+        Command::Ci(flags) => commands::ci::run(&flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

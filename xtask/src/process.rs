@@ -227,6 +227,11 @@ pub fn run_limited(command: &mut Command, limit: std::time::Duration, log: &Path
     Ok(Limited { ended, stdout, stderr })
 }
 
+/// Runs to the end with its output passed on, and gives the status; a start that fails names the program.
+pub fn status(command: &mut Command) -> Result<ExitStatus> {
+    command.status().map_err(|error| Error::failed(format!("cannot start {}: {error}", display(command))))
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

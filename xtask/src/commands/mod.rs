@@ -1,6 +1,8 @@
 //! The subcommands: what each does with its flags, in a file of its name.
 
 pub mod build_v8;
+pub mod cache;
+pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod doctor;
