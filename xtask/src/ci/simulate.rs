@@ -169,16 +169,16 @@ impl Chain<'_> {
 fn last_step(machine: &Path) -> Result<Option<(u32, u32)>> {
     let trees = fs::read_dir(machine.join("source")).into_iter().flatten().flatten();
     let outs = trees.flat_map(|tree| fs::read_dir(tree.path().join("out")).into_iter().flatten().flatten());
-    for log in outs.map(|out| ninja::log_path(&out.path())).filter(|log| log.is_file()) {
-        let bytes = fs::read(&log).or_io("read", &log)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let step = |line: &str| {
-            let (done, total) = line.strip_prefix('[')?.split_once("] ")?.0.split_once('/')?;
-            Some((done.parse().ok()?, total.parse().ok()?))
-        };
-        return Ok(text.lines().filter_map(step).last());
-    }
-    Ok(None)
+    let Some(log) = outs.map(|out| ninja::log_path(&out.path())).find(|log| log.is_file()) else {
+        return Ok(None);
+    };
+    let bytes = fs::read(&log).or_io("read", &log)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let step = |line: &str| {
+        let (done, total) = line.strip_prefix('[')?.split_once("] ")?.0.split_once('/')?;
+        Some((done.parse().ok()?, total.parse().ok()?))
+    };
+    Ok(text.lines().rev().find_map(step))
 }
 
 fn link(to: &Path, from: &Path) -> Result<()> {
