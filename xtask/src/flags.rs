@@ -7,6 +7,10 @@ use serde::Deserialize;
 
 use crate::env;
 
+mod ci;
+
+pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
+
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
@@ -48,6 +52,10 @@ pub enum Command {
     Clean(Clean),
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Carry compiled objects from one machine to another, as one file
+    Cache(Cache),
+    /// Write and check what CI runs, and play its chain of jobs here
+    Ci(Ci),
 }
 
 /// What to build: shared by every command that makes a plan.
@@ -353,6 +361,20 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     }
 }
 
+/// `500M`, `2G`, `64k`, or bytes: powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let no_size = || format!("{text:?} is no size: write 500M, 2G or a number of bytes");
+    let (number, shift) = match text.char_indices().last().ok_or_else(no_size)? {
+        (at, 'k') => (&text[..at], 10),
+        (at, 'M') => (&text[..at], 20),
+        (at, 'G') => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    // `parse` takes a sign, and a size has none.
+    let number: u64 = number.parse().ok().filter(|_| !number.starts_with('+')).ok_or_else(no_size)?;
+    number.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(no_size)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -378,5 +400,20 @@ mod tests {
         check("1d", None);
         check("-5m", None);
         check("99999999999999999999h", None);
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_size(text).ok(), expected, "{text}");
+        check("1", Some(1));
+        check("64k", Some(65_536));
+        check("500M", Some(500 << 20));
+        check("2G", Some(2 << 30));
+        check("0", None);
+        check("+1", None);
+        check("", None);
+        check("M", None);
+        check("1T", None);
+        check("99999999999999G", None);
     }
 }

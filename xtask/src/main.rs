@@ -2,6 +2,7 @@
 
 mod bench;
 mod caches;
+mod ci;
 mod commands;
 mod compile;
 mod env;
@@ -13,6 +14,7 @@ mod licences;
 mod matrix;
 mod memory;
 mod ninja;
+mod objects;
 mod package;
 mod paths;
 mod pch;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
         Command::Bench(flags) => commands::bench::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),
         Command::Completions(flags) => commands::completions::run(&flags),
+        Command::Cache(flags) => commands::cache::run(&flags),
+        Command::Ci(flags) => commands::ci::run(&flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -72,6 +72,7 @@ pub struct Target {
     pub clang_target: String,
     pub sysroot: String,
     pub host: String,
+    pub runner: String,
 }
 
 /// How far a target has come.

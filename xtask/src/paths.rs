@@ -65,11 +65,13 @@ impl Cache {
     pub fn sccache(&self) -> PathBuf {
         self.root.join("sccache")
     }
-}
 
-#[cfg(test)]
-impl Cache {
-    /// A cache in a test's own folder.
+    /// Which objects of sccache's folder each cell of the matrix has used: one list for each.
+    pub fn used(&self) -> PathBuf {
+        self.root.join("used")
+    }
+
+    /// A cache in a folder of its own: another machine's, as `ci simulate` plays it, or a test's.
     pub fn at(root: PathBuf) -> Cache {
         Cache { root }
     }

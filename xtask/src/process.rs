@@ -192,6 +192,11 @@ pub fn copy(original: &Command) -> Command {
     copy
 }
 
+/// Runs to the end with its output passed on, and gives the status; a start that fails names the program.
+pub fn status(command: &mut Command) -> Result<ExitStatus> {
+    command.status().map_err(|error| Error::failed(format!("cannot start {}: {error}", display(command))))
+}
+
 /// A command for [`Tied::spawn`]: `program`, started so that it can be told when we die. Arguments may follow.
 ///
 /// A shell reads from a pipe whose other end only we hold, and becomes the program; its helper waits for the end of the pipe

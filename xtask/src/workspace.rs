@@ -20,7 +20,7 @@ pub struct Workspace {
     /// The user's cache folder.
     pub cache: Cache,
     /// Programs on this machine.
-    programs: Programs,
+    pub programs: Programs,
 }
 
 impl Workspace {

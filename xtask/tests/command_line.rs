@@ -116,6 +116,13 @@ fn bad_input_ends_with_2_and_says_what_to_do() {
         "bench --objects-identical --compare one",
         "bench --objects-identical --only cold",
         "clean --everything",
+        "cache export x.cache",
+        "cache export x.cache --variant turbo",
+        "cache export x.cache --max-size much",
+        "cache import",
+        "cache import no-such-file",
+        "ci matrix --format yaml",
+        "ci simulate --slice soon",
         "completions tcsh",
     ] {
         let arguments: Vec<&str> = line.split_whitespace().collect();

@@ -4,7 +4,8 @@
 //! * [`descriptor`]: `V8.json`, the first entry of every archive;
 //! * [`digest`]: SHA-256, of files and streams;
 //! * [`pack`](mod@pack) (feature `pack`): a folder and a descriptor become an archive; same input, same bytes;
-//! * [`unpack`](mod@unpack) (feature `unpack`, default): the strict reader.
+//! * [`unpack`](mod@unpack) (feature `unpack`, default): the strict reader;
+//! * [`tar`] (feature `unpack`): the one form of tar header that both take.
 //!
 //! Nothing here opens a socket, reads an environment variable, starts a process or looks at a clock.
 //!
@@ -28,7 +29,7 @@ mod deflate;
 #[cfg(feature = "gz")]
 mod gzip;
 #[cfg(feature = "unpack")]
-mod tar;
+pub mod tar;
 #[cfg(feature = "unpack")]
 mod temporary;
 #[cfg(feature = "zip")]

@@ -10,17 +10,17 @@ use crate::Fault;
 use crate::entries::{Budget, Decompress, RawEntry};
 use crate::path::split_ustar;
 
-pub(crate) const BLOCK_BYTES: usize = 512;
+/// Headers take one, and data are filled up to a whole number of them.
+pub const BLOCK_BYTES: usize = 512;
 
 /// What ends a tar stream.
-#[cfg(feature = "pack")]
-pub(crate) const END: [u8; 2 * BLOCK_BYTES] = [0; 2 * BLOCK_BYTES];
+pub const END: [u8; 2 * BLOCK_BYTES] = [0; 2 * BLOCK_BYTES];
 
 /// Largest file of a ustar header: eleven octal digits.
-pub(crate) const MAX_FILE_BYTES: u64 = (1 << 33) - 1;
+pub const MAX_FILE_BYTES: u64 = (1 << 33) - 1;
 
 /// The one header of a file; `None` if path or size do not fit one.
-pub(crate) fn header(path: &str, size_bytes: u64) -> Option<[u8; BLOCK_BYTES]> {
+pub fn header(path: &str, size_bytes: u64) -> Option<[u8; BLOCK_BYTES]> {
     let (prefix, name) = split_ustar(path)?;
     if size_bytes > MAX_FILE_BYTES {
         return None;
@@ -54,7 +54,7 @@ fn checksum(header: &[u8; BLOCK_BYTES]) -> u32 {
 }
 
 /// Number of zero bytes after a file's data.
-pub(crate) fn padding_bytes(size_bytes: u64) -> usize {
+pub fn padding_bytes(size_bytes: u64) -> usize {
     (size_bytes.wrapping_neg() % BLOCK_BYTES as u64) as usize
 }
 

@@ -10,6 +10,7 @@ use crate::caches::Choice;
 use crate::compile::{self, Options};
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::BuildV8;
+use crate::objects::{Cell, Record};
 use crate::plan::Plan;
 use crate::source::{self, Cargo};
 use crate::workspace::Workspace;
@@ -50,18 +51,31 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         return Ok(());
     }
     signals::listen()?;
+    let resume = |error: Error| if error.exit_code() == 75 { error.help(resume_command()) } else { error };
+    let go_on = |stage: &str| stop_before(stage, deadline, signals::stop_wanted()).map_err(resume);
+    go_on("fetching the toolchain")?;
     let toolchain = workspace.toolchain(&flags.what, &plans)?;
     let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch, cache: &cache };
     for plan in &plans {
-        let resume = |error: Error| error.help(resume_command());
+        go_on("fetching V8's tree")?;
         source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
+        go_on("configuring")?;
         let build = compile::configure(plan, &toolchain)?;
+        go_on("compiling")?;
         eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
-        let statistics = compile::compile(plan, &build, &toolchain, &workspace.cache.sccache(), &options)
-            .map_err(|error| if error.exit_code() == 75 { resume(error) } else { error })?;
+        let cell = Cell { target: plan.target.clone(), variant: plan.variant.clone() };
+        let record = Record::of(&workspace.cache, &cell);
+        record.begin()?;
+        let compiled = compile::compile(plan, &build, &toolchain, &workspace.cache.sccache(), &options);
+        // Also of a build that failed or was stopped: its objects are what the next machine goes on from.
+        record.end()?;
+        let statistics = compiled.map_err(resume)?;
         eprintln!("compiled: {}", compile::summary(&statistics));
+        go_on("packing")?;
         let packed = package::pack(&workspace, plan, &build, &toolchain)?;
+        go_on("verifying")?;
         verify::run(&plan.archive, false)?;
+        go_on("running JavaScript")?;
         let demonstration = smoke::link_and_run(&workspace, &plan.archive, &toolchain)?;
         let done = Done {
             build_id: plan.build_id,
@@ -75,6 +89,16 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         report(plan, &done);
     }
     Ok(())
+}
+
+/// The wish to stop, looked for between stages; inside the longest one, `ninja.rs` looks for it.
+fn stop_before(stage: &str, deadline: Option<Instant>, stop_wanted: bool) -> Result<()> {
+    let why = match deadline {
+        _ if stop_wanted => "interrupted",
+        Some(deadline) if Instant::now() >= deadline => "the deadline is reached",
+        _ => return Ok(()),
+    };
+    Err(Error::stopped(format!("{why} before {stage}; nothing is lost, the same command goes on")))
 }
 
 /// The mark of a plan whose archive is there, with the digest it had when it ran.
@@ -99,4 +123,27 @@ fn resume_command() -> String {
     let words = std::env::args_os().skip(1).map(|word| process::quote(&word));
     let words: Vec<String> = ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(words).collect();
     format!("{}   goes on", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f54_a_stop_is_looked_for_between_stages() {
+        let check = |deadline: Option<Instant>, stop_wanted: bool, expected: Option<&str>| {
+            let error = stop_before("packing", deadline, stop_wanted).err();
+            assert_eq!(error.as_ref().map(Error::exit_code), expected.map(|_| 75));
+            assert_eq!(error.map(|error| error.to_string()).as_deref(), expected);
+        };
+        let (past, future) = (Instant::now(), Instant::now() + std::time::Duration::from_secs(3600));
+        check(None, false, None);
+        check(Some(future), false, None);
+        let reached =
+            "stopped: the deadline is reached before packing; nothing is lost, the same command goes on";
+        check(Some(past), false, Some(reached));
+        let interrupted = "stopped: interrupted before packing; nothing is lost, the same command goes on";
+        check(Some(future), true, Some(interrupted));
+        check(None, true, Some(interrupted));
+    }
 }

@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod build_v8;
+pub mod cache;
+pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod doctor;

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use super::build_v8;
+use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Format, Test, What};
 use crate::workspace::Workspace;
@@ -27,6 +28,12 @@ pub fn run(flags: &Test) -> ExitCode {
     // With the features of the step with V8, so that all it needs is compiled once.
     let without_v8 = ["test", "-p", "libv8", "--all-features", "--test", "build_script", "--test", "header"];
     runner.step("tests without V8", |sum| sum.run(&mut cargo(&without_v8)));
+
+    match Workspace::open().and_then(|workspace| Ok((lint::lacks(&workspace)?, workspace))) {
+        Ok((Some(lack), _)) => runner.leave_out("workflows", lack),
+        Ok((None, workspace)) => drop(runner.step("workflows", |_| lint::run(&workspace))),
+        Err(error) => drop(runner.step("workflows", |_| Err(error))),
+    }
 
     let what = What {
         targets: Vec::new(),

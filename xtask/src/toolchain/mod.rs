@@ -3,7 +3,7 @@
 //! [`look`] sees what is there, [`decide`] says what is to be done, [`prepare`] does it. Nothing outside the cache folder is written.
 
 mod apt;
-mod download;
+pub mod download;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -13,7 +13,7 @@ mod recipe;
 mod sysroot;
 #[cfg(test)]
 pub mod testing;
-mod wheel;
+pub mod wheel;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
