@@ -155,12 +155,14 @@ pub fn run(
     Err(error)
 }
 
-/// Asks ninja to stop as a terminal does: it ends its own children and removes what they left half-written.
+/// Asks ninja to stop: it ends its own children and removes what they left half-written.
+///
+/// Not by SIGINT, which a shell makes its background jobs ignore.
 fn interrupt(child: &mut Child) {
     #[cfg(unix)]
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended by itself in this moment.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         return;
     }
     let _ = child.kill();
@@ -389,7 +391,7 @@ mod process_tests {
 
     #[test]
     fn f54_a_deadline_stops_with_75_and_the_place() {
-        let script = "trap 'exit 130' INT; echo '[3/12] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done";
+        let script = "trap 'exit 143' TERM; echo '[3/12] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done";
         let error = run_script(script, Some(Duration::from_millis(400))).0.unwrap_err();
         assert_eq!(error.exit_code(), 75);
         assert!(error.to_string().contains("at step 3 of 12 (25 %)"), "{error}");

@@ -246,7 +246,7 @@ fn f53_what_fails_inside_sccache_twice_is_an_error() {
 fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
     let world = World::new(
         "if test -e \"$LOG.first\"; then echo '[2/2] AR b.a'; exit 0; fi; touch \"$LOG.first\"
-         trap 'exit 130' INT; echo '[1/2] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done",
+         trap 'exit 143' TERM; echo '[1/2] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done",
     );
     let error = world.compile(Some(Duration::from_millis(500))).unwrap_err();
     assert_eq!(error.exit_code(), 75);

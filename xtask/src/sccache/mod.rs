@@ -201,13 +201,18 @@ fn size_bytes(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// A copy of this program, which compilers run behind: cargo may replace the program while ninja runs.
+/// A copy of this program, which compilers run behind: cargo may replace the program while ninja runs, and on Linux may
+/// have done so before (its path is then gone, and the kernel's link leads to the file all the same).
 fn copy_of_ourselves(out: &Path) -> Result<PathBuf> {
-    let own = std::env::current_exe()
-        .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?;
+    let own = if cfg!(target_os = "linux") {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe()
+            .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?
+    };
     let shim = out.join(pch::shim::FOLDER).join("shim");
     let partial = shim.with_extension("partial");
-    std::fs::copy(&own, &partial).or_io("copy to", &partial)?;
+    std::fs::copy(&own, &partial).or_io("copy this program to", &partial)?;
     std::fs::rename(&partial, &shim).or_io("create", &shim)?;
     Ok(shim)
 }
