@@ -11,12 +11,15 @@ use crate::workspace::Workspace;
 pub fn run(flags: &Clean) -> Result<()> {
     let cache = Workspace::open()?.cache;
     let root = cache.root();
-    let mut folders: Vec<PathBuf> = vec![cache.sources(), root.join("smoke"), root.join("logs")];
+    let mut folders: Vec<PathBuf> = [cache.sources()]
+        .into_iter()
+        .chain(["smoke", "logs", "simulate"].map(|name| root.join(name)))
+        .collect();
     if flags.objects {
-        folders.push(cache.sccache());
+        folders.extend([cache.sccache(), cache.used()]);
     }
     if flags.downloads {
-        folders.extend([cache.downloads(), cache.toolchains()]);
+        folders.extend([cache.downloads(), cache.toolchains(), root.join("linters")]);
     }
     let mut total_bytes = 0;
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
