@@ -2,13 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::memory::{Peak, Sampler};
-use crate::{env, process, signals};
+use crate::process::{self, Tied};
+use crate::{env, signals};
 
 /// How a run of ninja ended.
 #[derive(Debug)]
@@ -58,35 +59,32 @@ pub fn progress(line: &str) -> Option<(u32, u32)> {
 /// Past `deadline`, or when the user or the system asks us to stop, ninja is interrupted: it drops the steps under way
 /// whole, and the next run goes on from there. That is [`Error::stopped`], exit status 75.
 pub fn run(
-    mut command: Command,
+    command: Command,
     log: &Path,
     deadline: Option<Instant>,
     more: &dyn Fn() -> String,
 ) -> Result<Outcome> {
     let mut file = std::fs::File::create(log).or_io("create", log)?;
     writeln!(file, "$ {}", process::display(&command)).or_io("write", log)?;
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|error| Error::failed(format!("cannot start {}: {error}", process::display(&command))))?;
+    // A ninja that outlived us would build in the folder beside that of the next run.
+    let mut tied = process::tied_politely(&command);
+    let mut child = Tied::spawn(tied.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let (stdout, stderr) = child.output().expect("piped above");
     let (sender, lines) = mpsc::channel();
-    let readers: Vec<_> = [
-        Box::new(child.stdout.take().expect("piped above")) as Box<dyn std::io::Read + Send>,
-        Box::new(child.stderr.take().expect("piped above")),
-    ]
-    .into_iter()
-    .map(|pipe| {
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            // Lines may hold bytes of any encoding: compilers quote sources.
-            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
+    let readers: Vec<_> = [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)]
+        .into_iter()
+        .map(|pipe| {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                // Lines may hold bytes of any encoding: compilers quote sources.
+                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                    if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                        break;
+                    }
                 }
-            }
+            })
         })
-    })
-    .collect();
+        .collect();
     drop(sender);
 
     let mut progress = Progress::new(more);
@@ -123,7 +121,7 @@ pub fn run(
         // A reader ends when its pipe does; it cannot panic on what it reads.
         let _ = reader.join();
     }
-    let status = child.wait().map_err(|error| Error::failed(format!("cannot wait for ninja: {error}")))?;
+    let status = child.finish()?;
     progress.end();
     if status.success() {
         let steps = progress.last.map_or(0, |step| step.done);
@@ -158,14 +156,14 @@ pub fn run(
 /// Asks ninja to stop: it ends its own children and removes what they left half-written.
 ///
 /// Not by SIGINT, which a shell makes its background jobs ignore.
-fn interrupt(child: &mut Child) {
+fn interrupt(child: &mut Tied) {
     #[cfg(unix)]
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended by itself in this moment.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        return;
     }
-    let _ = child.kill();
+    #[cfg(not(unix))]
+    child.kill();
 }
 
 /// The first failing step: what ninja ran, and the first lines that say "error"; of all, whose fault it was.

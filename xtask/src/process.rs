@@ -179,17 +179,22 @@ pub fn run_limited(command: &mut Command, limit: std::time::Duration, log: &Path
 /// The same program, arguments, environment and folder, to be started again.
 pub fn copy(original: &Command) -> Command {
     let mut copy = command(original.get_program());
-    copy.args(original.get_args());
+    repeat(original, &mut copy);
+    copy
+}
+
+/// Appends the arguments of `original`, and gives its environment and folder.
+fn repeat(original: &Command, to: &mut Command) {
+    to.args(original.get_args());
     for (name, value) in original.get_envs() {
         match value {
-            Some(value) => copy.env(name, value),
-            None => copy.env_remove(name),
+            Some(value) => to.env(name, value),
+            None => to.env_remove(name),
         };
     }
     if let Some(folder) = original.get_current_dir() {
-        copy.current_dir(folder);
+        to.current_dir(folder);
     }
-    copy
 }
 
 /// Runs to the end with its output passed on, and gives the status; a start that fails names the program.
@@ -203,13 +208,24 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
 /// and then kills the whole process group. A kill -9 of ours closes the pipe too. (Linux has a signal for the death of a
 /// parent, but it comes when the thread ends that started the child, and only to the child itself.)
 pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    tied_by("KILL", program.as_ref())
+}
+
+/// The command `original`, for [`Tied::spawn`], except that SIGTERM tells it of our death: it has children of its own to end.
+pub fn tied_politely(original: &Command) -> Command {
+    let mut tied = tied_by("TERM", original.get_program());
+    repeat(original, &mut tied);
+    tied
+}
+
+fn tied_by(signal: &str, program: &OsStr) -> Command {
     if cfg!(unix) {
         let mut command = command("sh");
-        command.args([
-            "-c",
-            r#"exec 3<&0 </dev/null; { read -r line <&3 || kill -9 -$$; } & exec "$0" "$@" 3<&-"#,
-        ]);
-        command.arg(program.as_ref());
+        // The helper must not hold our pipes open: their end tells us that the program has ended.
+        command.arg("-c").arg(format!(
+            r#"exec 3<&0 </dev/null; {{ read -r line <&3 || kill -{signal} -$$; }} >/dev/null 2>&1 & exec "$0" "$@" 3<&-"#
+        ));
+        command.arg(program);
         command
     } else {
         command(program)
@@ -237,20 +253,46 @@ impl Tied {
         Ok(Tied { lifeline: child.stdin.take(), child })
     }
 
+    /// What it writes, if that was asked for; once.
+    pub fn output(&mut self) -> Option<(std::process::ChildStdout, std::process::ChildStderr)> {
+        self.child.stdout.take().zip(self.child.stderr.take())
+    }
+
     /// Its number, which is that of its group too.
-    #[cfg(test)]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits for its end, however long that takes.
+    pub fn finish(&mut self) -> Result<ExitStatus> {
+        let status = self
+            .child
+            .wait()
+            .map_err(|error| Error::failed(format!("cannot wait for process {}: {error}", self.id())))?;
+        self.release();
+        Ok(status)
+    }
+
+    /// The helper must not kill whoever gets the number of a process that has ended.
+    fn release(&mut self) {
+        if let Some(mut lifeline) = self.lifeline.take() {
+            // It may be gone already.
+            let _ = lifeline.write_all(b"\n");
+        }
+    }
+
+    /// Ends it at once.
+    #[cfg(not(unix))]
+    pub fn kill(&mut self) {
+        // It may have ended by itself in this moment.
+        let _ = self.child.kill();
     }
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok().flatten();
-        if status.is_some()
-            && let Some(mut lifeline) = self.lifeline.take()
-        {
-            // The helper must not kill whoever gets this number next. It may be gone already.
-            let _ = lifeline.write_all(b"\n");
+        if status.is_some() {
+            self.release();
         }
         status
     }
@@ -333,6 +375,20 @@ mod tests {
         read(command("kill").args(["-9", &parent])).unwrap();
         must_end(&child);
         whole.wait().unwrap();
+    }
+
+    #[test]
+    fn f54_a_politely_tied_child_can_end_its_own_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let [child, ended] = ["child", "ended"].map(|name| folder.path().join(name));
+        let script =
+            numbered(&child, &format!("trap 'echo > {}; exit 0' TERM; sleep 63 & wait", ended.display()));
+        let mut tied = Tied::spawn(&mut tied_politely(command("sh").args(["-c", &script]))).unwrap();
+        let pid = number_in(&child);
+        // What the kernel does to our end of the pipe when we are killed.
+        tied.lifeline = None;
+        assert!(tied.wait(Duration::from_secs(20)), "{pid} lives on");
+        assert!(ended.exists(), "it was killed, or not told at all");
     }
 
     #[test]
