@@ -3,11 +3,12 @@
 use super::*;
 use crate::toolchain::testing::{Folder, SCCACHE};
 
-/// Answers `-t compdb` with three compiles of one target, of which one is C.
+/// Answers `-t compdb` with three compiles of one target, of which one is C, and one of a test that nobody has built.
 const NINJA: &str = r#"cat <<END
 [{"directory": "x", "command": "'HERE/sccache-fake' ./clang++ -c a.cc -o obj/v8/base/a.o", "file": "a.cc", "output": "obj/v8/base/a.o"},
  {"directory": "x", "command": "./sccache ./clang++ -c b.cc -o obj/v8/base/b.o", "file": "b.cc", "output": "obj/v8/base/b.o"},
- {"directory": "x", "command": "./sccache ./clang++ -c c.c -o obj/v8/base/c.o", "file": "c.c", "output": "obj/v8/base/c.o"}]
+ {"directory": "x", "command": "./sccache ./clang++ -c c.c -o obj/v8/base/c.o", "file": "c.c", "output": "obj/v8/base/c.o"},
+ {"directory": "x", "command": "./sccache ./clang++ -c t.cc -o obj/v8/test/t.o", "file": "t.cc", "output": "obj/v8/test/t.o"}]
 END"#;
 
 /// A finished build of fakes: `clang++` writes a word and its last argument's source into the object.
@@ -19,6 +20,10 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
     fs::create_dir_all(from.join(shim::FOLDER)).unwrap();
     fs::write(from.join(shim::FOLDER).join(shim::GROUPS_FILE), "{}").unwrap();
     fs::write(from.join("gen/a.h"), "generated").unwrap();
+    fs::create_dir_all(from.join("obj/v8/base")).unwrap();
+    for name in ["a.o", "b.o", "c.o"] {
+        fs::write(from.join("obj/v8/base").join(name), "built").unwrap();
+    }
     let toolchain = Toolchain {
         llvm: here.join("llvm"),
         gn: here.join("gn"),
