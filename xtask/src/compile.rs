@@ -13,6 +13,7 @@ use crate::caches::{Choice, Mode};
 use crate::error::{IoContext as _, Result};
 use crate::memory::Peak;
 use crate::ninja::{self, Outcome};
+use crate::paths::write_whole;
 use crate::pch;
 use crate::plan::Plan;
 use crate::process;
@@ -21,7 +22,7 @@ use crate::toolchain::Toolchain;
 
 mod configure;
 
-pub use configure::{Build, Wrapper, configure, configure_with};
+pub use configure::{Build, Wrapper, compilations, configure, configure_with};
 
 /// ninja's target: the library with everything an archive's needs.
 pub const NINJA_TARGET: &str = "default";
@@ -77,6 +78,11 @@ pub fn is_built(plan: &Plan) -> bool {
     built.is_ok_and(|id| id == plan.build_id.to_string()) && plan.out.join(LIBRARY).is_file()
 }
 
+fn mark_built(plan: &Plan, build: &Build) -> Result<()> {
+    let built = build.out.join(BUILT_FILE);
+    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)
+}
+
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
 pub fn compile(
     plan: &Plan,
@@ -113,8 +119,7 @@ pub fn compile(
     let (outcome, repeated_steps) = outcome?;
     report.repeated_steps = repeated_steps;
     report.low_because = report.why_low(&fills, &fill);
-    let built = build.out.join(BUILT_FILE);
-    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
+    mark_built(plan, build)?;
     let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
     let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
     let statistics = Statistics {
@@ -188,7 +193,7 @@ pub fn ninja_command(
     build: &Build,
     toolchain: &Toolchain,
     jobs: Option<std::num::NonZeroU32>,
-) -> Result<std::process::Command> {
+) -> Result<Command> {
     let mut command = process::command(&toolchain.ninja);
     command.arg("-C").arg(&build.out);
     if let Some(jobs) = jobs {
@@ -212,8 +217,7 @@ pub fn compile_plain(
     command.arg(NINJA_TARGET);
     pch::journal::begin_run(&build.out, false)?;
     let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new)?;
-    let built = build.out.join(BUILT_FILE);
-    fs::write(&built, plan.build_id.to_string()).or_io("write", &built)?;
+    mark_built(plan, build)?;
     Ok(Statistics {
         steps: outcome.steps,
         wall_s: started.elapsed().as_secs_f64(),
@@ -224,12 +228,8 @@ pub fn compile_plain(
     })
 }
 
-/// Writes to a temporary name first, so that a mark is whole or not there.
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_vec_pretty(value).expect("strings and numbers only");
-    let partial = path.with_extension("json.partial");
-    fs::write(&partial, text).or_io("write", &partial)?;
-    fs::rename(&partial, path).or_io("create", path)
+    write_whole(path, serde_json::to_vec_pretty(value).expect("strings and numbers only"))
 }
 
 /// Says in a line how the cache served a build.

@@ -5,6 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use crate::process;
+
 /// The highest values seen, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peak {
@@ -34,7 +37,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Watches all descendants of this process: ninja, and sccache's server, which it adopts.
+    /// Watches all descendants of this process: ninja and sccache's server, with theirs.
     pub fn of_own_children() -> Sampler {
         Sampler { root: std::process::id(), next: Instant::now(), peak: None }
     }
@@ -86,8 +89,7 @@ fn sample(_: u32) -> Option<Peak> {
 /// Fields 4 and 24 of `/proc/<pid>/stat`.
 #[cfg(target_os = "linux")]
 fn parent_and_resident_pages(stat: &str) -> Option<(u32, u64)> {
-    // The second field is the program's name, which may hold spaces and brackets.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let fields = process::stat_fields(stat)?;
     Some((fields.get(1)?.parse().ok()?, fields.get(21)?.parse().ok()?))
 }
 
@@ -115,7 +117,6 @@ fn descendants(root: u32, processes: &[(u32, u32, u64)]) -> Vec<(u32, u64)> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::process;
 
     #[test]
     fn fields_are_read_from_proc() {

@@ -21,6 +21,29 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
     }
 }
 
+/// Writes a file under a temporary name first, so that it is whole or not there.
+pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    let partial = path.with_added_extension("partial");
+    std::fs::write(&partial, bytes).or_io("write", &partial)?;
+    std::fs::rename(&partial, path).or_io("create", path)
+}
+
+/// All files below a folder whose names end with a dot and `extension`, in no order.
+pub fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).or_io("read", &folder)? {
+            let path = entry.or_io("read", &folder)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|its| its == extension) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The user's cache folder and what lies where in it.
 #[derive(Debug, Clone)]
 pub struct Cache {

@@ -92,13 +92,19 @@ pub fn children_cpu_s() -> Option<f64> {
     #[cfg(target_os = "linux")]
     {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The second field is the program's name, which may hold spaces and brackets.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let fields = stat_fields(&stat)?;
         let ticks: u64 = fields.get(13)?.parse::<u64>().ok()? + fields.get(14)?.parse::<u64>().ok()?;
         Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
     #[cfg(not(target_os = "linux"))]
     None
+}
+
+/// The fields of `/proc/<pid>/stat` from the third on, the state; the second is the program's name, which may hold spaces
+/// and brackets.
+#[cfg(target_os = "linux")]
+pub fn stat_fields(stat: &str) -> Option<Vec<&str>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace().collect())
 }
 
 /// The error for a command that ended badly: the command, the status, and the last lines of what it said.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::library::read::Object;
+use crate::paths::files_below;
 
 /// What came of comparing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,20 +80,10 @@ impl Comparison {
 
 /// The objects below `obj/`, relative to the folder.
 fn objects(folder: &Path) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![folder.join("obj")];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).or_io("read", &next)? {
-            let path = entry.or_io("read", &next)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "o") {
-                let relative = path.strip_prefix(folder).expect("it lies below");
-                found.insert(relative.to_string_lossy().replace('\\', "/"));
-            }
-        }
-    }
-    Ok(found)
+    let relative = |path: PathBuf| {
+        path.strip_prefix(folder).expect("it lies below").to_string_lossy().replace('\\', "/")
+    };
+    Ok(files_below(&folder.join("obj"), "o")?.into_iter().map(relative).collect())
 }
 
 /// In what two objects differ: sections, symbols, or else the first byte; nothing if they are equal.

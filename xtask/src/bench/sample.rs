@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::objects::{self, Comparison};
 use crate::caches::Choice;
+use crate::compile::compilations;
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::pch::journal::{self, Event};
@@ -63,11 +64,7 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> 
         return Err(Error::usage(format!("{} is no folder of a finished build", from.display()))
             .help("cargo xtask build-v8   makes one; --from DIR names another"));
     }
-    let mut compdb = process::command(&toolchain.ninja);
-    compdb.arg("-C").arg(from).args(["-t", "compdb", "cxx"]);
-    let all: Vec<Compilation> = serde_json::from_str(&process::read(&mut compdb)?)
-        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))?;
-    let mut all = cpp(all);
+    let mut all = cpp(compilations(toolchain, from, &["cxx"])?);
     // GN plans V8's own tests too, which nobody builds and whose sources the package has not.
     all.retain(|compilation| from.join(&compilation.output).is_file());
     let chosen = choose(&all, count);

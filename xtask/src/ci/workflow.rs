@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::jobs;
 use crate::error::{Error, IoContext as _, Kind, Result};
 use crate::matrix::Matrix;
+use crate::paths::write_whole;
 
 /// Where the files go, in the repository.
 pub const FOLDER: &str = ".github/workflows";
@@ -197,9 +198,7 @@ pub fn run(repository: &Path, matrix: &Matrix, check: bool) -> Result<Vec<String
             continue;
         }
         fs::create_dir_all(&folder).or_io("create", &folder)?;
-        let partial = folder.join(format!(".{name}.partial"));
-        fs::write(&partial, text).or_io("write", &partial)?;
-        fs::rename(&partial, &path).or_io("create", &path)?;
+        write_whole(&path, text)?;
     }
     Ok(differing)
 }

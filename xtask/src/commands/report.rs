@@ -1,7 +1,8 @@
 //! `report`: a build as one page of HTML.
 
-use crate::error::{IoContext as _, Result};
+use crate::error::Result;
 use crate::flags::Report;
+use crate::paths::write_whole;
 use crate::report;
 use crate::workspace::Workspace;
 
@@ -11,9 +12,7 @@ pub fn run(flags: &Report) -> Result<()> {
     for plan in workspace.plans(&flags.which.what())? {
         let read = report::read(&plan.out, &plan.target, &plan.variant)?;
         let path = flags.output.clone().unwrap_or_else(|| plan.out.join("report.html"));
-        let partial = path.with_extension("html.partial");
-        std::fs::write(&partial, report::html(&read)).or_io("write", &partial)?;
-        std::fs::rename(&partial, &path).or_io("create", &path)?;
+        write_whole(&path, report::html(&read))?;
         println!("{}", path.display());
     }
     Ok(())

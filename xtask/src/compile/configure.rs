@@ -10,6 +10,7 @@ use v8_archive::Sha256;
 use super::write_json;
 use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
+use crate::paths::files_below;
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
 use crate::process;
@@ -87,16 +88,20 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
     name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
-    let mut compdb = process::command(&toolchain.ninja);
-    compdb.arg("-C").arg(out).args(["-t", "compdb", "cxx", "cc", "asm"]);
-    let compdb = process::read(&mut compdb)?;
-    let compilations: Vec<Compilation> = serde_json::from_str(&compdb)
-        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))?;
+    let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
     let folder = out.join(pch::shim::FOLDER);
     fs::create_dir_all(&folder).or_io("create", &folder)?;
     write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+}
+
+/// What ninja would compile by these rules, in its own order.
+pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result<Vec<Compilation>> {
+    let mut compdb = process::command(&toolchain.ninja);
+    compdb.arg("-C").arg(out).args(["-t", "compdb"]).args(rules);
+    serde_json::from_str(&process::read(&mut compdb)?)
+        .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))
 }
 
 /// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
@@ -123,7 +128,8 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
 fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut flags: BTreeSet<String> = BTreeSet::new();
-    for path in ninja_files(out)? {
+    let targets = files_below(&out.join("obj"), "ninja")?;
+    for path in [out.join("toolchain.ninja")].into_iter().chain(targets) {
         let text = fs::read_to_string(&path).or_io("read", &path)?;
         for line in text.lines() {
             if let Some(words) = flag_words(line) {
@@ -160,22 +166,6 @@ fn rewrite(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).or_io("write", path)?;
     let file = File::options().append(true).open(path).or_io("open", path)?;
     file.set_modified(time).or_io("set the time of", path)
-}
-
-fn ninja_files(out: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = vec![out.join("toolchain.ninja")];
-    let mut folders = vec![out.join("obj")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).or_io("read", &folder)? {
-            let path = entry.or_io("read", &folder)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "ninja") {
-                found.push(path);
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// The flags of a line such as `  cflags_cc = -std=c++23 …`.

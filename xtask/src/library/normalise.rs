@@ -144,6 +144,7 @@ fn unique_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::test_object;
 
     /// A library in GNU's format, written by hand: members in the order given, with a time and an owner.
     fn library(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -256,31 +257,8 @@ mod tests {
 
     #[test]
     fn objects_that_define_nothing_are_left_out() {
-        use object::write::{Object, StandardSection, Symbol, SymbolSection};
-        let object = |file: &str, symbol: Option<&str>| {
-            let mut object = Object::new(
-                object::BinaryFormat::Elf,
-                object::Architecture::X86_64,
-                object::Endianness::Little,
-            );
-            object.add_file_symbol(file.into());
-            let text = object.section_id(StandardSection::Text);
-            if let Some(name) = symbol {
-                let value = object.append_section_data(text, &[0xc3], 1);
-                object.add_symbol(Symbol {
-                    name: name.into(),
-                    value,
-                    size: 1,
-                    kind: object::SymbolKind::Text,
-                    scope: object::SymbolScope::Linkage,
-                    weak: false,
-                    section: SymbolSection::Section(text),
-                    flags: object::SymbolFlags::None,
-                });
-            }
-            object.write().unwrap()
-        };
-        let (empty, full) = (object("windtfmt.cpp", None), object("a.cc", Some("a")));
+        let empty = test_object(Some("windtfmt.cpp"), &[]);
+        let full = test_object(Some("a.cc"), &[("a", true)]);
         let (_, normalised) = normalise_bytes(&library(&[("e.o", &empty), ("a.o", &full)])).unwrap();
         assert_eq!((normalised.members, normalised.empty), (1, 1));
     }

@@ -93,6 +93,7 @@ fn places(bytes: &[u8]) -> object::read::Result<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::test_object;
 
     #[test]
     fn names_of_the_runtime_are_told_from_all_others() {
@@ -141,32 +142,18 @@ mod tests {
 
     #[test]
     fn definitions_and_references_are_renamed_alike_and_nothing_else() {
-        use object::write::{Object, StandardSection, Symbol, SymbolSection};
         use object::{Object as _, ObjectSymbol as _};
-        let mut object =
-            Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
-        let text = object.section_id(StandardSection::Text);
-        let value = object.append_section_data(text, &[0xc3], 1);
-        for (name, section) in [
-            ("__cxa_throw", SymbolSection::Section(text)),
-            ("_Znwm", SymbolSection::Section(text)),
-            ("DW.ref.__gxx_personality_v0", SymbolSection::Section(text)),
-            ("__gxx_personality_v0", SymbolSection::Undefined),
-            ("_ZNSt13runtime_errorC2EPKc", SymbolSection::Undefined),
-            ("memcpy", SymbolSection::Undefined),
-        ] {
-            object.add_symbol(Symbol {
-                name: name.into(),
-                value,
-                size: 1,
-                kind: object::SymbolKind::Text,
-                scope: object::SymbolScope::Linkage,
-                weak: false,
-                section,
-                flags: object::SymbolFlags::None,
-            });
-        }
-        let before = object.write().unwrap();
+        let before = test_object(
+            None,
+            &[
+                ("__cxa_throw", true),
+                ("_Znwm", true),
+                ("DW.ref.__gxx_personality_v0", true),
+                ("__gxx_personality_v0", false),
+                ("_ZNSt13runtime_errorC2EPKc", false),
+                ("memcpy", false),
+            ],
+        );
         let mut after = before.clone();
         make_private(&mut after).unwrap();
         let file = object::File::parse(after.as_slice()).unwrap();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use v8_archive::Sha256;
 
 use crate::error::{Error, Result};
 
@@ -56,11 +57,10 @@ impl TryFrom<String> for Key {
     type Error = String;
 
     fn try_from(text: String) -> Result<Key, String> {
-        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        if text.len() == 64 && text.bytes().all(is_digit) {
-            Ok(Key(text))
-        } else {
-            Err(format!("{text:?} is no key of sccache: expected 64 digits of 0-9 and a-f"))
+        // sccache's digests are BLAKE3's; they are written like ours.
+        match text.parse::<Sha256>() {
+            Ok(_) => Ok(Key(text)),
+            Err(_) => Err(format!("{text:?} is no key of sccache: expected 64 digits of 0-9 and a-f")),
         }
     }
 }

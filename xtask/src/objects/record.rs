@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Cell, Key, Object, list};
 use crate::error::{Error, IoContext as _, Result};
-use crate::paths::Cache;
+use crate::paths::{Cache, write_whole};
 
 /// The list of a cell, and the mark of a compile that has begun.
 ///
@@ -87,8 +87,6 @@ impl Record {
             fs::create_dir_all(folder).or_io("create", folder)?;
         }
         let text: String = keys.into_iter().map(|key| format!("{key}\n")).collect();
-        let partial = self.list.with_extension("partial");
-        fs::write(&partial, text).or_io("write", &partial)?;
-        fs::rename(&partial, &self.list).or_io("create", &self.list)
+        write_whole(&self.list, text)
     }
 }

@@ -229,8 +229,7 @@ impl TryFrom<String> for Sha256 {
     type Error = String;
 
     fn try_from(text: String) -> Result<Sha256, String> {
-        let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        if text.len() == 64 && text.bytes().all(hex) {
+        if text.parse::<v8_archive::Sha256>().is_ok() {
             Ok(Sha256(text))
         } else {
             Err(format!("'{text}' is not a SHA-256 of 64 lower-case hexadecimal digits"))
