@@ -43,7 +43,7 @@ pub struct Options<'a> {
     pub cache: &'a Choice,
 }
 
-/// What a build was like; written to `build.json` in ninja's folder.
+/// What a build was like; written to [`STATISTICS`] in ninja's folder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     /// Steps of ninja in this run.
@@ -68,6 +68,9 @@ pub struct Statistics {
     /// The high-water mark of the largest process that was sampled, where it is known.
     pub largest_process_bytes: Option<u64>,
 }
+
+/// What the last run of ninja that did something was like, in its folder.
+pub const STATISTICS: &str = "build.json";
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
 const BUILT_FILE: &str = "libv8-built";
@@ -113,7 +116,7 @@ pub fn compile(
     }
     let mut command = ninja_command(build, toolchain, options.jobs)?;
     server.prepare(&mut command);
-    pch::journal::begin_run(&build.out, options.precompile)?;
+    pch::journal::begin_run(&build.out, true)?;
     let outcome = run_ninja(&command, build, &server, options.deadline);
     let mut report = server.finish();
     let (outcome, repeated_steps) = outcome?;
@@ -136,7 +139,7 @@ pub fn compile(
         largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
     };
     if outcome.steps > 0 {
-        write_json(&build.out.join("build.json"), &statistics)?;
+        write_json(&build.out.join(STATISTICS), &statistics)?;
     }
     Ok(statistics)
 }
@@ -218,14 +221,16 @@ pub fn compile_plain(
     pch::journal::begin_run(&build.out, false)?;
     let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new)?;
     mark_built(plan, build)?;
-    Ok(Statistics {
+    let statistics = Statistics {
         steps: outcome.steps,
         wall_s: started.elapsed().as_secs_f64(),
         cpu_s: process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before),
         peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
         largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
         ..Statistics::default()
-    })
+    };
+    write_json(&build.out.join(STATISTICS), &statistics)?;
+    Ok(statistics)
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

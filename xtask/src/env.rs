@@ -37,7 +37,10 @@ pub const TABLE: &[(&str, &str)] = &[
         "XDG_CACHE_HOME, HOME, LOCALAPPDATA, USERPROFILE",
         "where your cache folder is, by your system's convention",
     ),
-    ("LIBV8_PCH", "set by the tool itself for the compilers it starts; not to be set by hand"),
+    (
+        "LIBV8_PCH, LIBV8_PLAIN_HEADERS",
+        "set by the tool itself for the compilers it starts; not to be set by hand",
+    ),
     ("UPDATE_SNAPSHOTS", "1 lets the tool's own tests write their snapshots instead of comparing them"),
     (
         "LIBV8_TEST_SCCACHE, LIBV8_TEST_SERVERS",
@@ -120,6 +123,11 @@ pub fn is_ci() -> bool {
 /// `LIBV8_PCH`: set by the tool itself for the compilers it starts, never by a user.
 pub fn pch() -> Option<PathBuf> {
     get("LIBV8_PCH").map(PathBuf::from)
+}
+
+/// `LIBV8_PLAIN_HEADERS`: set beside `LIBV8_PCH` where headers are not to be precompiled.
+pub fn wants_plain_headers() -> bool {
+    get("LIBV8_PLAIN_HEADERS").is_some()
 }
 
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.

@@ -271,6 +271,9 @@ pub struct Bench {
     /// Measure this alone; may be given several times [default: all]
     #[arg(long, value_enum)]
     pub only: Vec<Measure>,
+    /// Take what the last plain build said of itself, if it was whole and this machine has not been started since
+    #[arg(long)]
+    pub keep_plain: bool,
     /// Processes to run at once [default: the number of processors]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<std::num::NonZeroU32>,

@@ -100,6 +100,13 @@ pub fn children_cpu_s() -> Option<f64> {
     None
 }
 
+/// When this machine was started, where that is known (proc_stat(5), `btime`).
+pub fn machine_started() -> Option<std::time::SystemTime> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+}
+
 /// The fields of `/proc/<pid>/stat` from the third on, the state; the second is the program's name, which may hold spaces
 /// and brackets.
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! Whole builds in folders of their own: plain, ours, warm, and one that is killed at half.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use super::Cost;
 use crate::caches::Choice;
-use crate::compile::{self, Build, Options, Wrapper};
+use crate::compile::{self, Build, Options, Statistics, Wrapper};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::plan::Plan;
@@ -93,6 +94,19 @@ impl Builds<'_> {
         };
         eprintln!("compiled: {} steps", statistics.steps);
         Ok(Cost::from(&statistics))
+    }
+
+    /// What the plain build that is there has cost, if it is whole and was made since this machine was started.
+    ///
+    /// It takes hours, and does not depend on anything of ours: a measurement after it need not make it again.
+    pub fn kept_plain(&self) -> Option<Cost> {
+        let statistics = self.plan_for(Kind::Plain).out.join(compile::STATISTICS);
+        let made = fs::metadata(&statistics).and_then(|data| data.modified()).ok()?;
+        if !self.is_there(Kind::Plain) || made < process::machine_started()? {
+            return None;
+        }
+        let statistics: Statistics = serde_json::from_slice(&fs::read(statistics).ok()?).ok()?;
+        Some(Cost::from(&statistics))
     }
 
     fn configure(&self, plan: &Plan, kind: Kind) -> Result<Build> {

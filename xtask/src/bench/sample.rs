@@ -11,6 +11,7 @@ use crate::compile::compilations;
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::pch::journal::{self, Event};
+use crate::pch::policy::{self, Policy};
 use crate::pch::{Compilation, Groups, shim};
 use crate::sccache::{Server, Settings};
 use crate::toolchain::Toolchain;
@@ -177,13 +178,9 @@ fn prepare(from: &Path, folder: &Path, chosen: &[&Compilation]) -> Result<()> {
     remove_folder(folder)?;
     let headers = folder.join(shim::FOLDER);
     fs::create_dir_all(&headers).or_io("create", &headers)?;
-    let groups = from.join(shim::FOLDER).join(shim::GROUPS_FILE);
-    let text = fs::read(&groups).or_io("read", &groups)?;
     // Read once here, so that a file the shim cannot read is no silent build without headers.
-    serde_json::from_slice::<Groups>(&text)
-        .map_err(|error| Error::failed(format!("{} is not readable: {error}", groups.display())))?;
-    let copy = headers.join(shim::GROUPS_FILE);
-    fs::write(&copy, text).or_io("write", &copy)?;
+    copy::<Groups>(&from.join(shim::FOLDER), &headers, shim::GROUPS_FILE)?;
+    copy::<Policy>(&from.join(shim::FOLDER), &headers, policy::FILE)?;
     let from = std::path::absolute(from).or_io("make absolute", from)?;
     let link = folder.join("gen");
     #[cfg(unix)]
@@ -195,6 +192,15 @@ fn prepare(from: &Path, folder: &Path, chosen: &[&Compilation]) -> Result<()> {
         fs::create_dir_all(&objects).or_io("create", &objects)?;
     }
     Ok(())
+}
+
+/// Copies a file of JSON that holds a `T`.
+fn copy<T: serde::de::DeserializeOwned>(from: &Path, to: &Path, name: &str) -> Result<()> {
+    let (from, to) = (from.join(name), to.join(name));
+    let text = fs::read(&from).or_io("read", &from)?;
+    serde_json::from_slice::<T>(&text)
+        .map_err(|error| Error::failed(format!("{} is not readable: {error}", from.display())))?;
+    fs::write(&to, text).or_io("write", &to)
 }
 
 fn compile(

@@ -32,7 +32,7 @@ pub fn run(flags: &Bench) -> Result<()> {
                 if flags.objects_identical {
                     identical(&builds)?;
                 } else {
-                    measure(&builds, &flags.only)?;
+                    measure(&builds, flags)?;
                 }
             }
         }
@@ -72,15 +72,20 @@ const PLAIN: &str = "cold, plain ninja";
 const OURS: &str = "cold, ours";
 
 /// What was asked for, and what that needs; printed as it comes, so that hours are not lost with the last of them.
-fn measure(builds: &Builds<'_>, only: &[Measure]) -> Result<()> {
-    let wanted = |measure: Measure| only.is_empty() || only.contains(&measure);
+fn measure(builds: &Builds<'_>, flags: &Bench) -> Result<()> {
+    let wanted = |measure: Measure| flags.only.is_empty() || flags.only.contains(&measure);
     let mut rows: Vec<Row> = Vec::new();
     let mut add = |name, cost, base| {
         rows.push(Row { name, cost, base });
         print!("\n{}", bench::table(&rows));
     };
     if wanted(Measure::Cold) {
-        add(PLAIN, builds.fresh(Kind::Plain)?, None);
+        let kept = if flags.keep_plain { builds.kept_plain() } else { None };
+        let plain = match kept {
+            Some(kept) => kept,
+            None => builds.fresh(Kind::Plain)?,
+        };
+        add(PLAIN, plain, None);
     }
     // Everything else stands on a cold build of ours in this very run.
     add(OURS, builds.fresh(Kind::Ours)?, Some(PLAIN));

@@ -11,6 +11,7 @@ use super::write_json;
 use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
 use crate::paths::files_below;
+use crate::pch::policy::Policy;
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
 use crate::process;
@@ -70,7 +71,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if wrapper == Wrapper::Sccache {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
-    let recipe = format!("2\n{}\n{args}", toolchain.llvm.display());
+    let recipe = format!("3\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
     let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -92,6 +93,8 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let folder = out.join(pch::shim::FOLDER);
     fs::create_dir_all(&folder).or_io("create", &folder)?;
     write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    let policy = Policy::of(&plan.v8_version, &toolchain.compiler());
+    write_json(&folder.join(pch::policy::FILE), &policy)?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }

@@ -1,14 +1,18 @@
 //! Precompiled headers, one for each GN target, that change nothing but the time a build takes.
 //!
 //! Most of what a V8 build costs is clang reading the same headers 1,500 times. sccache runs the compiler twice:
-//! once to preprocess (the cache key comes from that text), once to compile. The `clang++` of our toolchain hands
-//! each compile to this module when `LIBV8_PCH` is set; it adds `-include-pch` to the second kind of run only.
-//! So keys are those of a plain build, and a cache filled with headers serves builds without, and the other way round.
+//! once to preprocess (the cache key comes from what that prints), once to compile. The `clang++` of our toolchain hands
+//! each run to this module when `LIBV8_PCH` is set. The first kind is answered without the compiler (`key.rs`), the second
+//! gets an `-include-pch`. Keys are made of plain sources, so a cache filled with headers serves builds without, and
+//! the other way round.
 //! A compile that fails with a header is done again without and counted. Objects have to be equal, bit for bit;
 //! nothing here compares them all.
 
 mod choose;
 pub mod journal;
+mod key;
+pub mod policy;
+mod scan;
 pub mod shim;
 
 use std::collections::BTreeMap;
@@ -22,6 +26,9 @@ pub struct Group {
     pub sources: Vec<String>,
     /// `-I` folders in the order of the command line, relative to ninja's folder.
     pub include_dirs: Vec<String>,
+    /// `-D`, as `NAME` or `NAME=VALUE`.
+    #[serde(default)]
+    pub defines: Vec<String>,
 }
 
 /// All groups of a build, by the folder of their objects (`obj/v8/v8_base_without_compiler`).
@@ -49,9 +56,12 @@ impl Groups {
             let group = groups.0.entry(folder.to_owned()).or_default();
             group.sources.push(compilation.file.clone());
             if group.include_dirs.is_empty() {
-                let words = compilation.command.split_whitespace();
-                group.include_dirs =
-                    words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned).collect();
+                let values = |flag: &'static str| {
+                    let words = compilation.command.split_whitespace();
+                    words.filter_map(move |word| word.strip_prefix(flag)).map(str::to_owned)
+                };
+                group.include_dirs = values("-I").collect();
+                group.defines = values("-D").collect();
             }
         }
         for group in groups.0.values_mut() {
@@ -81,6 +91,7 @@ mod tests {
         let base = &groups.0["obj/v8/base"];
         assert_eq!(base.sources, ["a.cc", "b.cc"]);
         assert_eq!(base.include_dirs, ["../..", "gen"]);
+        assert_eq!(base.defines, ["X"]);
         assert_eq!(groups.0.len(), 2);
     }
 }

@@ -36,7 +36,7 @@ fn build() -> tempfile::TempDir {
     ];
     fs::write(folder.path().join(shim::FOLDER).join("compiles.log"), entries.concat()).unwrap();
     let sources = ["../../v8/heap.cc", "../../v8/isolate.cc", "../../v8/api.cc", "../../v8/odd.cc"];
-    let group = Group { sources: sources.map(str::to_owned).to_vec(), include_dirs: Vec::new() };
+    let group = Group { sources: sources.map(str::to_owned).to_vec(), ..Group::default() };
     let groups = Groups([("obj/v8/base".to_owned(), group)].into());
     fs::write(folder.path().join(shim::FOLDER).join(shim::GROUPS_FILE), serde_json::to_vec(&groups).unwrap())
         .unwrap();

@@ -110,8 +110,10 @@ impl Server {
             ("SCCACHE_CONF", out.join("libv8-no-sccache-conf").into()),
             socket.variable(),
         ];
-        if settings.precompile {
-            environment.push(("LIBV8_PCH", copy_of_ourselves(out)?.into()));
+        // Keys are the same with and without headers because one program makes them.
+        environment.push(("LIBV8_PCH", copy_of_ourselves(out)?.into()));
+        if !settings.precompile {
+            environment.push(("LIBV8_PLAIN_HEADERS", "1".into()));
         }
         environment.extend(caches::variables(&Choice { store: Store::Local, mode: choice.mode }, local));
         let shared = Shared {

@@ -74,6 +74,13 @@ impl Toolchain {
         self.llvm.join("bin/clang++")
     }
 
+    /// Name and version of what compiles: `zig 0.17.0`.
+    pub fn compiler(&self) -> String {
+        let is_compiler = |entry: &&Entry| entry.name == "zig" || entry.name == "clang";
+        let entry = self.entries.iter().find(is_compiler);
+        entry.map_or(String::new(), |entry| format!("{} {}", entry.name, entry.version))
+    }
+
     /// A sysroot, by its name in `[tools.sysroots]`.
     pub fn sysroot(&self, name: &str) -> PathBuf {
         self.llvm.join("sysroots").join(name)
