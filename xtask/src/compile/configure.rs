@@ -71,6 +71,10 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if wrapper == Wrapper::Sccache {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
+    let folder = out.join(pch::shim::FOLDER);
+    fs::create_dir_all(&folder).or_io("create", &folder)?;
+    // It comes with the tool, and may be another than when GN was run.
+    write_json(&folder.join(pch::policy::FILE), &Policy::of(&plan.v8_version, &toolchain.compiler()))?;
     let recipe = format!("3\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
@@ -90,11 +94,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
-    let folder = out.join(pch::shim::FOLDER);
-    fs::create_dir_all(&folder).or_io("create", &folder)?;
     write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
-    let policy = Policy::of(&plan.v8_version, &toolchain.compiler());
-    write_json(&folder.join(pch::policy::FILE), &policy)?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }

@@ -17,6 +17,7 @@ use std::time::UNIX_EPOCH;
 
 use v8_archive::Sha256;
 
+use super::policy::Policy;
 use super::scan::{self, Kind};
 use super::shim::FOLDER;
 use crate::process;
@@ -120,11 +121,11 @@ impl Preprocess {
     /// The text for sccache, once the list of headers is written for ninja; nothing if the compiler must be asked.
     pub fn answer(&self, compiler: &OsString) -> Option<String> {
         let own_dirs = self.compilers_own_dirs(compiler)?;
-        self.digest(own_dirs, &Path::new(FOLDER).join(MEMORY))
+        self.digest(own_dirs, &Path::new(FOLDER).join(MEMORY), &Policy::read().edition)
     }
 
-    /// The same with the compiler's own folders known.
-    fn digest(&self, own_dirs: Vec<String>, memory_file: &Path) -> Option<String> {
+    /// The same with the compiler's own folders and the policy's edition known.
+    fn digest(&self, own_dirs: Vec<String>, memory_file: &Path, edition: &str) -> Option<String> {
         let memory = fs::read_to_string(memory_file).unwrap_or_default();
         let mut reach = Reach::new(self, own_dirs, &memory);
         let is_known = reach.follow_all().is_some();
@@ -141,7 +142,7 @@ impl Preprocess {
             }
             fs::write(list, text + "\n").ok()?;
         }
-        let mut text = String::from("libv8 key 1\n");
+        let mut text = format!("libv8 key 1, {edition}\n");
         for flag in &self.flags {
             text.push_str(&format!("{flag}\n"));
         }

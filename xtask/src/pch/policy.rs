@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use v8_archive::Sha256;
 
 use super::shim::FOLDER;
 
@@ -20,6 +21,9 @@ pub struct Policy {
     pub late: BTreeSet<String>,
     /// Objects that are compiled without a header.
     pub plain: BTreeSet<String>,
+    /// A digest of the two lists. It is part of every key: an object that was kept before its name came onto a list is not
+    /// what a build with that list makes.
+    pub edition: String,
 }
 
 /// `compared.toml`.
@@ -36,7 +40,9 @@ impl Policy {
     /// For a version of V8 and a compiler, by its name and version.
     pub fn of(v8: &str, compiler: &str) -> Policy {
         let known = compared();
+        let lists = format!("{:?}\n{:?}", known.late, known.plain);
         Policy {
+            edition: Sha256::of_bytes(lists.as_bytes()).to_string()[..12].to_owned(),
             instantiate: known.v8 == v8 && known.compiler == compiler,
             late: known.late.into_iter().collect(),
             // An object that differs with one V8 is likely to differ with the next.

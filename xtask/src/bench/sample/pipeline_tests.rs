@@ -19,7 +19,7 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
     fs::create_dir_all(from.join("gen")).unwrap();
     fs::create_dir_all(from.join(shim::FOLDER)).unwrap();
     fs::write(from.join(shim::FOLDER).join(shim::GROUPS_FILE), "{}").unwrap();
-    fs::write(from.join(shim::FOLDER).join(policy::FILE), r#"{"instantiate":false,"late":[],"plain":[]}"#)
+    fs::write(from.join(shim::FOLDER).join(policy::FILE), serde_json::to_vec(&Policy::default()).unwrap())
         .unwrap();
     fs::write(from.join("gen/a.h"), "generated").unwrap();
     fs::create_dir_all(from.join("obj/v8/base")).unwrap();

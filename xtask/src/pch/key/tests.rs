@@ -38,7 +38,7 @@ impl Tree {
 
     fn key(&self, more: &str) -> Option<String> {
         let own = vec![self.path("own").to_str().unwrap().to_owned()];
-        self.command(more).digest(own, &self.path("memory"))
+        self.command(more).digest(own, &self.path("memory"), "")
     }
 
     /// The files of the list for ninja, by name.
