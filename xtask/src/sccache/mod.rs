@@ -212,7 +212,9 @@ fn copy_of_ourselves(out: &Path) -> Result<PathBuf> {
         std::env::current_exe()
             .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?
     };
-    let shim = out.join(pch::shim::FOLDER).join("shim");
+    let folder = out.join(pch::shim::FOLDER);
+    std::fs::create_dir_all(&folder).or_io("create", &folder)?;
+    let shim = folder.join("shim");
     let partial = shim.with_extension("partial");
     std::fs::copy(&own, &partial).or_io("copy this program to", &partial)?;
     std::fs::rename(&partial, &shim).or_io("create", &shim)?;
