@@ -26,6 +26,14 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
+    for emulator in &toolchain.emulators {
+        let state = match (emulator.ready, emulator.fetch_bytes) {
+            (true, _) => "there".to_owned(),
+            (false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{:<10} {:<32} {state}", "emulator", format!("{} {}", emulator.processor, emulator.version));
+    }
     for plan in &plans {
         let package = &plan.source.package;
         let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };

