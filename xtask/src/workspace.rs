@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::toolchain::pins::Host;
-use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted};
+use crate::toolchain::{self, companion, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted};
 
 /// Read once at the start of a command.
 pub struct Workspace {
@@ -77,6 +77,9 @@ impl Workspace {
         for plan in plans {
             wanted.sysroots.insert(plan.row.sysroot.clone());
             wanted.emulators.extend(plan.emulated_processor(host).map(str::to_owned));
+            let processor = plan.target.split('-').next().unwrap_or_default();
+            let is_musl = plan.row.libc.family == "musl";
+            wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
         }
         toolchain::decide(&self.matrix.tools, host, &wanted, &self.look(what)?)
     }

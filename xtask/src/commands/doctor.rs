@@ -34,6 +34,14 @@ pub fn run(flags: &Doctor) -> Result<()> {
         };
         println!("{:<10} {:<32} {state}", "emulator", format!("{} {}", emulator.processor, emulator.version));
     }
+    for companion in &toolchain.companions {
+        let state = match (companion.ready, companion.fetch_bytes) {
+            (true, _) => "there".to_owned(),
+            (false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{:<10} {:<32} {state}", "companion", format!("{} {}", companion.name, companion.version));
+    }
     for plan in &plans {
         let package = &plan.source.package;
         let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };

@@ -85,7 +85,7 @@ pub fn unpack_gn(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Un
     let root = to.join("root");
     let all = unpack(job, programs, &root)?;
     let launcher = to.join("gn");
-    fs::write(&launcher, launcher_script(&root)?).or_io("write", &launcher)?;
+    fs::write(&launcher, launcher_script(&root, "usr/bin/gn")?).or_io("write", &launcher)?;
     super::make_executable(&launcher)?;
     Ok(all)
 }
@@ -96,8 +96,8 @@ pub fn file_pin(pin: &DebianPin) -> FilePin {
     FilePin { file, size_bytes: pin.size_bytes, sha256: pin.sha256.clone() }
 }
 
-/// Starts gn through the loader and the libc that were unpacked beside it: the host's libc is older than gn needs.
-fn launcher_script(root: &Path) -> Result<String> {
+/// Starts a program through the loader and the libc that were unpacked beside it in `root`: the host's libc is older than it needs.
+pub fn launcher_script(root: &Path, program: &str) -> Result<String> {
     let lib = root.join("usr/lib");
     for folder in fs::read_dir(&lib).or_io("read", &lib)?.flatten().filter(|entry| entry.path().is_dir()) {
         for file in fs::read_dir(folder.path()).or_io("read", &folder.path())?.flatten() {
@@ -105,12 +105,12 @@ fn launcher_script(root: &Path) -> Result<String> {
             let (folder, name) = (folder.to_string_lossy(), name.to_string_lossy());
             if name.starts_with("ld-linux-") {
                 return Ok(format!(
-                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/usr/bin/gn\" \"$@\"\n"
+                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/{program}\" \"$@\"\n"
                 ));
             }
         }
     }
-    Err(Error::failed(format!("gn's packages hold no ld-linux-* below {}", lib.display())))
+    Err(Error::failed(format!("the packages of {program} hold no ld-linux-* below {}", lib.display())))
 }
 
 struct Offer {

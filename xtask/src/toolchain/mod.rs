@@ -3,6 +3,7 @@
 //! [`look`] sees what is there, [`decide`] says what is to be done, [`prepare`] does it. Nothing outside the cache folder is written.
 
 mod apt;
+pub mod companion;
 pub mod download;
 mod emulator;
 mod overlay;
@@ -16,7 +17,7 @@ mod sysroot;
 pub mod testing;
 pub mod wheel;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -60,8 +61,12 @@ pub struct Toolchain {
     pub sccache: PathBuf,
     /// Major version of the overlay's clang, as GN is told it.
     pub clang_major: u32,
+    /// Zig's program, which makes sysroots, and is one of the linkers that `smoke` tries.
+    pub zig: PathBuf,
     /// For the descriptor, in a fixed order.
     pub entries: Vec<Entry>,
+    /// What only `smoke` needs: programs, by name in `[tools.companions]`.
+    pub companions: BTreeMap<String, PathBuf>,
 }
 
 impl Toolchain {
@@ -142,6 +147,11 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .map(|processor| emulator::folder(&tools.qemu, host, processor))
             .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
     );
+    let companions = tools.companions.iter().map(|(name, row)| companion::folder(name, row));
+    ready.extend(
+        companions
+            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
+    );
     let pinned =
         [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
     let packages = host.gn_packages(&tools.gn).unwrap_or_default();
@@ -151,7 +161,8 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
     };
     let emulated = emulators().flat_map(|processor| emulator::pins(&tools.qemu, host, processor));
-    let debian = packages.iter().chain(emulated).map(apt::file_pin);
+    let companions = tools.companions.values().flat_map(|row| &row.packages);
+    let debian = packages.iter().chain(emulated).chain(companions).map(apt::file_pin);
     let downloads = pinned.chain(debian).filter(there).map(|pin| pin.sha256).collect();
     let marked = mark(&folder).filter(|mark| ready.len() >= 4 && mark.python.exists());
     let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn.probe));
@@ -243,6 +254,21 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         })?;
         emulator::write_launcher(&llvm, part)?;
     }
+    let mut companions = BTreeMap::new();
+    for part in &plan.companions {
+        let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
+        once(&to, &scratch, |new| {
+            eprintln!("unpacking {} {}", part.name, part.version);
+            let job = companion::Job {
+                row,
+                mirror: plan.mirror.as_deref(),
+                downloads: &cache.downloads(),
+                scratch: &folder.join("apt"),
+            };
+            companion::make(&job, programs, new)
+        })?;
+        companions.insert(part.name.clone(), companion::program(row, &to));
+    }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
     let program = |name, tool: &WheelTool| part_folder(&folder, name).join(tool.program(plan.host));
     Ok(Toolchain {
@@ -250,6 +276,8 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         sccache: program("sccache", &tools.sccache),
         entries: entries(plan, &folder)?,
         clang_major: tools.clang_major,
+        companions,
+        zig,
         llvm,
         gn,
     })

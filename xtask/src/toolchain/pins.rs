@@ -21,6 +21,9 @@ pub struct Tools {
     pub gn: GnTool,
     /// Runs Linux programs of another processor.
     pub qemu: QemuTool,
+    /// What only `smoke` needs, by the names that `companion.rs` makes.
+    #[serde(default)]
+    pub companions: BTreeMap<String, Companion>,
     /// What a Linux target is compiled and linked against, by the name of its folder in `sysroots/`.
     pub sysroots: BTreeMap<String, Sysroot>,
 }
@@ -101,6 +104,25 @@ pub struct QemuTool {
     pub packages: BTreeMap<Host, Vec<DebianPin>>,
     /// By the emulated processor: what a dynamic program loads. Sysroots have stubs only, which cannot run.
     pub runtime: BTreeMap<String, Vec<DebianPin>>,
+}
+
+/// Packages of Debian for one program or library.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companion {
+    /// Debian releases that may have the packages.
+    pub suites: Vec<String>,
+    /// The keys that sign these releases.
+    pub keyring: String,
+    /// What the packages are for, as triples begin with it.
+    pub processor: String,
+    /// What they are fetched for: a path in them.
+    pub program: String,
+    /// Whether `program` is started through a libc that is among them.
+    #[serde(default)]
+    pub own_libc: bool,
+    /// The packages.
+    pub packages: Vec<DebianPin>,
 }
 
 /// One Debian package.

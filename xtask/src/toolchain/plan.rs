@@ -7,7 +7,7 @@ use sha2::Digest as _;
 
 use super::pins::{DebianPin, FilePin, Host, Sha256, Sysroot, Tools};
 use super::programs::{Python, report};
-use super::{apt, emulator, recipe};
+use super::{apt, companion, emulator, recipe};
 use crate::error::{Error, Result};
 
 /// Where a tool comes from.
@@ -73,6 +73,8 @@ pub struct Wanted {
     pub sysroots: BTreeSet<String>,
     /// Processors of targets whose programs this machine cannot run by itself, as triples begin with them.
     pub emulators: BTreeSet<String>,
+    /// Names in `[tools.companions]`.
+    pub companions: BTreeSet<String>,
 }
 
 /// An emulator of the plan.
@@ -81,6 +83,21 @@ pub struct Emulator {
     /// What it emulates: `aarch64`.
     pub processor: String,
     /// The pinned version.
+    pub version: String,
+    /// Relative to the overlay.
+    pub folder: PathBuf,
+    /// Whether it is unpacked already.
+    pub ready: bool,
+    /// What would be fetched.
+    pub fetch_bytes: u64,
+}
+
+/// A companion of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// In `[tools.companions]`.
+    pub name: String,
+    /// Its first package's version.
     pub version: String,
     /// Relative to the overlay.
     pub folder: PathBuf,
@@ -103,6 +120,8 @@ pub struct ToolchainPlan {
     pub sysroots: Vec<(String, Sysroot, bool)>,
     /// For the programs of other processors.
     pub emulators: Vec<Emulator>,
+    /// What only `smoke` needs, without what this machine cannot fetch.
+    pub companions: Vec<Companion>,
     /// Where clang comes from; zig is there in any case, for its headers and libcs.
     pub clang: Origin,
     /// What clang says of itself, if it is not the pinned one.
@@ -117,7 +136,8 @@ impl ToolchainPlan {
     /// What would be fetched in all, without Debian's package index (21 MB).
     pub fn fetch_bytes(&self) -> u64 {
         let emulators = self.emulators.iter().map(|emulator| emulator.fetch_bytes);
-        self.parts.iter().map(|part| part.fetch_bytes).chain(emulators).sum()
+        let companions = self.companions.iter().map(|companion| companion.fetch_bytes);
+        self.parts.iter().map(|part| part.fetch_bytes).chain(emulators).chain(companions).sum()
     }
 
     /// Whether there is nothing left to do.
@@ -125,6 +145,7 @@ impl ToolchainPlan {
         self.parts.iter().all(|part| part.ready)
             && self.sysroots.iter().all(|(_, _, ready)| *ready)
             && self.emulators.iter().all(|emulator| emulator.ready)
+            && self.companions.iter().all(|companion| companion.ready)
     }
 
     pub(super) fn part(&self, name: &str) -> &Part {
@@ -191,6 +212,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     let emulators = wanted.emulators.iter();
     let emulators =
         emulators.filter_map(|processor| emulator(tools, host, processor, found, &mut missing)).collect();
+    let companions = wanted.companions.iter().filter_map(|name| companion(tools, name, found)).collect();
     report(&missing)?;
     Ok(ToolchainPlan {
         host,
@@ -198,6 +220,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         parts,
         sysroots,
         emulators,
+        companions,
         clang,
         clang_version,
         python: found.python.as_ref().map(|python| python.path.clone()).map_err(Error::failed)?,
@@ -262,6 +285,16 @@ fn emulator(
         ready,
         fetch_bytes,
     })
+}
+
+/// The pinned packages, if they are there or can be fetched: nothing is built with them.
+fn companion(tools: &Tools, name: &str, found: &Found) -> Option<Companion> {
+    let row = tools.companions.get(name)?;
+    let folder = companion::folder(name, row);
+    let ready = found.ready.contains(&folder.display().to_string());
+    let (fetch_bytes, absent) = found.debian(row.packages.iter(), ready);
+    let version = row.packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
+    absent.is_empty().then(|| Companion { name: name.to_owned(), version, folder, ready, fetch_bytes })
 }
 
 fn clang(tools: &Tools, found: &Found, missing: &mut Vec<String>) -> (Origin, Option<String>) {

@@ -104,7 +104,7 @@ impl Machine {
         let apt = self.folder.path().join("apt");
         let request = Request { host: Host::LinuxX64, clang: None, gn: None, programs: &programs, apt: &apt };
         let emulators = self.emulators.iter().map(|processor| (*processor).to_owned()).collect();
-        let wanted = Wanted { sysroots: ["one".to_owned()].into(), emulators };
+        let wanted = Wanted { sysroots: ["one".to_owned()].into(), emulators, ..Wanted::default() };
         decide(&self.tools, Host::LinuxX64, &wanted, &look(&self.tools, &request, &self.cache())).unwrap()
     }
 
