@@ -9,6 +9,7 @@ use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Format, Test, What};
+use crate::pch::policy::Compared;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
 
@@ -99,7 +100,15 @@ fn test_objects(what: &What) -> Result<()> {
     for plan in &plans {
         let comparison = bench::plain_again(&plan.out, &toolchain, OBJECTS, &commit)?;
         eprint!("{}", comparison.text());
-        comparison.verdict()?;
+        if Compared::here().knows(&plan.target, &plan.variant) {
+            comparison.verdict()?;
+        } else if !comparison.differences.is_empty() {
+            eprintln!(
+                "no failure yet: of {} {} not every object has been compared\n  \
+                 cargo xtask bench --objects-identical --learn --variant {}   does it, in hours",
+                plan.target, plan.variant, plan.variant
+            );
+        }
     }
     Ok(())
 }

@@ -122,6 +122,11 @@ impl Compared {
         self.identical.sort();
     }
 
+    /// Whether every object of a build was found equal.
+    pub fn knows(&self, target: &str, variant: &str) -> bool {
+        self.identical.iter().any(|known| known.target == target && known.variant == variant)
+    }
+
     /// Writes it into the repository, below the comment that the file begins with.
     pub fn write(&self) -> Result<()> {
         let path = repository().join("xtask/src/pch/compared.toml");
@@ -212,6 +217,7 @@ mod tests {
         assert!(known.differ(["obj/a/b.o"]).unwrap_err().to_string().contains("obj/a/b.o differs without"));
         known.are_identical("t", "lite", 3);
         known.are_identical("t", "lite", 4);
+        assert!(known.knows("t", "lite") && !known.knows("t", "release"));
         assert_eq!(known.identical, [Identical { target: "t".into(), variant: "lite".into(), objects: 4 }]);
     }
 }
