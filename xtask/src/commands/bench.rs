@@ -62,7 +62,7 @@ fn sample(flags: &Bench, plan: &Plan, toolchain: &Toolchain, count: usize) -> Re
 fn identical(builds: &Builds<'_>, learn: bool) -> Result<()> {
     for kind in [Kind::Plain, Kind::Ours] {
         if !builds.is_there(kind) {
-            builds.fresh(kind)?;
+            builds.complete(kind)?;
         }
     }
     if learn {
