@@ -411,8 +411,12 @@ mod tests {
     fn f54_a_politely_tied_child_can_end_its_own_children() {
         let folder = tempfile::tempdir().unwrap();
         let [child, ended] = ["child", "ended"].map(|name| folder.path().join(name));
-        let script =
-            numbered(&child, &format!("trap 'echo > {}; exit 0' TERM; sleep 63 & wait", ended.display()));
+        // Its number says that the trap is set.
+        let script = format!(
+            "trap 'echo > {}; exit 0' TERM; {}",
+            ended.display(),
+            numbered(&child, "sleep 63 & wait")
+        );
         let mut tied = Tied::spawn(&mut tied_politely(command("sh").args(["-c", &script]))).unwrap();
         let pid = number_in(&child);
         // What the kernel does to our end of the pipe when we are killed.

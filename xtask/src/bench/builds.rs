@@ -12,6 +12,7 @@ use crate::caches::Choice;
 use crate::compile::{self, Build, Options, Statistics, Wrapper};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
+use crate::pch::policy::Policy;
 use crate::plan::Plan;
 use crate::sccache::{Server, Settings};
 use crate::toolchain::Toolchain;
@@ -81,8 +82,15 @@ impl Builds<'_> {
 
     /// In the folder as it is.
     pub fn again(&self, kind: Kind) -> Result<Cost> {
+        self.make(kind, None)
+    }
+
+    fn make(&self, kind: Kind, policy: Option<&Policy>) -> Result<Cost> {
         let plan = self.plan_for(kind);
         let build = self.configure(&plan, kind)?;
+        if let Some(policy) = policy {
+            policy.write(&build.out)?;
+        }
         eprintln!("compiling in {}", plan.out.display());
         let statistics = match kind {
             Kind::Plain => compile::compile_plain(&plan, &build, self.toolchain, self.jobs)?,
@@ -94,6 +102,16 @@ impl Builds<'_> {
         };
         eprintln!("compiled: {} steps", statistics.steps);
         Ok(Cost::from(&statistics))
+    }
+
+    /// Objects of [`Kind::Ours`], made once more by another policy of headers.
+    pub fn remake(&self, policy: &Policy, objects: &[String]) -> Result<()> {
+        let out = self.plan_for(Kind::Ours).out;
+        for object in objects {
+            let object = out.join(object);
+            fs::remove_file(&object).or_io("remove", &object)?;
+        }
+        self.make(Kind::Ours, Some(policy)).map(drop)
     }
 
     /// What the plain build that is there has cost, if it is whole and was made since this machine was started.

