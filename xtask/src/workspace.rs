@@ -46,6 +46,17 @@ impl Workspace {
         plan::plans(&inputs, what)
     }
 
+    /// The plan of a command that is about one target; a name for several is refused.
+    pub fn one_plan(&self, what: &What) -> Result<Plan> {
+        let mut plans = self.plans(what)?;
+        if plans.len() == 1 {
+            return Ok(plans.swap_remove(0));
+        }
+        let there: Vec<&str> = plans.iter().map(|plan| plan.target.as_str()).collect();
+        Err(Error::usage(format!("--target {} is several targets", what.targets.join(" --target ")))
+            .help(format!("name one: {}", there.join(", "))))
+    }
+
     /// This machine, as `[tools]` names it.
     pub fn host(&self) -> Result<Host> {
         Host::current().ok_or_else(|| {
@@ -72,7 +83,8 @@ impl Workspace {
 
     /// What is to be done so that the toolchain can build `plans`. Everything missing is reported together.
     pub fn toolchain_plan(&self, what: &What, plans: &[Plan]) -> Result<ToolchainPlan> {
-        let wanted: Vec<&str> = plans.iter().map(|plan| plan.row.sysroot.as_str()).collect();
+        let wanted = plans.iter().filter(|plan| plan.is_wanted());
+        let wanted: Vec<&str> = wanted.map(|plan| plan.row.sysroot.as_str()).collect();
         toolchain::decide(&self.matrix.tools, self.host()?, &wanted, &self.look(what)?)
     }
 

@@ -4,7 +4,7 @@ use crate::bench::{self, Builds, Kind, Row, objects};
 use crate::compile;
 use crate::error::{Error, Result};
 use crate::flags::{Bench, Measure};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::signals;
 use crate::source::{self, Cargo};
 use crate::toolchain::Toolchain;
@@ -17,9 +17,9 @@ pub fn run(flags: &Bench) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let what = flags.which.what();
-    let plans = workspace.plans(&what)?;
-    for plan in &plans {
-        plan.must_be_buildable()?;
+    let (plans, left_out) = plan::buildable(workspace.plans(&what)?)?;
+    for plan in &left_out {
+        eprintln!("left out: {}", plan.refusal());
     }
     signals::listen()?;
     let toolchain = workspace.toolchain(&what, &plans)?;

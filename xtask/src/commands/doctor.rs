@@ -26,15 +26,19 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
-    for plan in &plans {
+    let mut trees = std::collections::BTreeSet::new();
+    for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {
         let package = &plan.source.package;
         let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };
         println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));
-        if let Some(reason) = &plan.planned_only {
-            println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
-        }
     }
-    if toolchain.is_ready() && plans.iter().all(|plan| plan.source.present) {
+    for (plan, reason) in
+        plans.iter().filter_map(|plan| plan.planned_only.as_ref().map(|reason| (plan, reason)))
+    {
+        println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
+    }
+    let mut wanted = plans.iter().filter(|plan| plan.is_wanted());
+    if toolchain.is_ready() && wanted.all(|plan| plan.source.present) {
         println!("all is there");
     } else {
         println!("to fetch   {}, and V8's tree", mib(toolchain.fetch_bytes()));
