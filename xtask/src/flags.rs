@@ -61,7 +61,7 @@ pub enum Command {
 /// What to build: shared by every command that makes a plan.
 #[derive(Debug, Clone, Args)]
 pub struct What {
-    /// Rust target triple; may be given several times [default: this machine's]
+    /// Rust target triple, all-linux or all; may be given several times [default: this machine's]
     #[arg(long = "target", value_name = "TRIPLE")]
     pub targets: Vec<String>,
     /// A variant of targets.toml
@@ -283,9 +283,16 @@ pub struct Bench {
     /// Compare the objects of these two finished folders of ninja's, and build nothing
     #[arg(long, num_args = 2, value_names = ["PLAIN", "OURS"], requires = "objects_identical", conflicts_with = "sample")]
     pub compare: Vec<PathBuf>,
-    /// Compile N files both ways instead of everything, and compare them
+    /// Put what differs on the lists of xtask/src/pch/compared.toml, make it again by them, and compare until all is equal
+    #[arg(long, requires = "objects_identical", conflicts_with_all = ["compare", "sample"])]
+    pub learn: bool,
+    /// Compile N files both ways instead of everything, and compare them; with --objects-identical, compile them plainly
+    /// and compare them with those of the finished build
     #[arg(long, value_name = "N", conflicts_with = "only")]
     pub sample: Option<std::num::NonZeroUsize>,
+    /// Another text is another choice of files
+    #[arg(long, value_name = "TEXT", requires_all = ["sample", "objects_identical"])]
+    pub seed: Option<String>,
     /// The finished folder that a sample is taken from [default: the build folder of this target and variant]
     #[arg(long, value_name = "DIR", requires = "sample")]
     pub from: Option<PathBuf>,

@@ -21,6 +21,7 @@ mod pch;
 mod plan;
 mod process;
 mod report;
+mod round;
 mod sccache;
 mod signals;
 mod smoke;

@@ -46,6 +46,17 @@ impl Workspace {
         plan::plans(&inputs, what)
     }
 
+    /// The plan of a command that is about one target; a name for several is refused.
+    pub fn one_plan(&self, what: &What) -> Result<Plan> {
+        let mut plans = self.plans(what)?;
+        if plans.len() == 1 {
+            return Ok(plans.swap_remove(0));
+        }
+        let there: Vec<&str> = plans.iter().map(|plan| plan.target.as_str()).collect();
+        Err(Error::usage(format!("--target {} is several targets", what.targets.join(" --target ")))
+            .help(format!("name one: {}", there.join(", "))))
+    }
+
     /// This machine, as `[tools]` names it.
     pub fn host(&self) -> Result<Host> {
         Host::current().ok_or_else(|| {
@@ -74,7 +85,7 @@ impl Workspace {
     pub fn toolchain_plan(&self, what: &What, plans: &[Plan]) -> Result<ToolchainPlan> {
         let host = self.host()?;
         let mut wanted = Wanted::default();
-        for plan in plans {
+        for plan in plans.iter().filter(|plan| plan.is_wanted()) {
             wanted.sysroots.insert(plan.row.sysroot.clone());
             wanted.emulators.extend(plan.emulated_processor(host).map(str::to_owned));
             let processor = plan.target.split('-').next().unwrap_or_default();

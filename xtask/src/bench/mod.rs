@@ -3,13 +3,15 @@
 //! All folders lie in V8's tree beside the build folders, so in the cache folder, and `cargo xtask clean` removes them.
 
 mod builds;
+mod learn;
 pub mod objects;
 mod sample;
 
 use crate::compile::Statistics;
 
 pub use builds::{Builds, Kind};
-pub use sample::run as sample;
+pub use learn::learn;
+pub use sample::{plain_again, run as sample};
 
 /// One row of the result.
 #[derive(Debug, Clone, PartialEq)]

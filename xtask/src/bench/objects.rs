@@ -31,18 +31,25 @@ pub fn compare(plain: &Path, ours: &Path) -> Result<Comparison> {
                 .help("give folders of ninja's in which a build has ended"));
         }
     }
+    compare_those(plain, ours, of_plain.union(&of_ours))
+}
+
+/// Compares objects by their names relative to both folders.
+pub fn compare_those<'a>(
+    plain: &Path,
+    ours: &Path,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<Comparison> {
     let mut comparison = Comparison::default();
-    for name in of_plain.union(&of_ours) {
-        let how = match (of_plain.contains(name), of_ours.contains(name)) {
+    for name in names {
+        let [of_plain, of_ours] = [plain, ours].map(|folder| folder.join(name));
+        let how = match (of_plain.is_file(), of_ours.is_file()) {
             (true, false) => vec!["only in the plain build".to_owned()],
             (false, true) => vec!["only in ours".to_owned()],
             _ => {
                 comparison.compared += 1;
-                let read = |folder: &Path| {
-                    let path = folder.join(name);
-                    fs::read(&path).or_io("read", &path)
-                };
-                differences(&read(plain)?, &read(ours)?)
+                let read = |path: &Path| fs::read(path).or_io("read", path);
+                differences(&read(&of_plain)?, &read(&of_ours)?)
             }
         };
         if !how.is_empty() {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use v8_archive::Sha256;
+
 use super::objects::{self, Comparison};
 use crate::caches::Choice;
 use crate::compile::compilations;
@@ -61,14 +63,8 @@ impl Sampled {
 /// Both ways have a folder of their own beside `from`, so at the same depth, with a link to its generated files; `from`
 /// itself is only read. The cache is empty, so every file is a miss.
 pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> {
-    if !from.join("gen").is_dir() || !from.join(shim::FOLDER).join(shim::GROUPS_FILE).is_file() {
-        return Err(Error::usage(format!("{} is no folder of a finished build", from.display()))
-            .help("cargo xtask build-v8   makes one; --from DIR names another"));
-    }
-    let mut all = cpp(compilations(toolchain, from, &["cxx"])?);
-    // GN plans V8's own tests too, which nobody builds and whose sources the package has not.
-    all.retain(|compilation| from.join(&compilation.output).is_file());
-    let chosen = choose(&all, count);
+    let all = built(from, toolchain)?;
+    let chosen = choose(&all, count, all.len() / 2);
     let folders = ["plain", "ours"].map(|name| beside(from, name));
     for folder in &folders {
         prepare(from, folder, &chosen)?;
@@ -120,6 +116,44 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> 
     })
 }
 
+/// The C++ compiles of the finished build in `from`.
+fn built(from: &Path, toolchain: &Toolchain) -> Result<Vec<Compilation>> {
+    if !from.join("gen").is_dir() || !from.join(shim::FOLDER).join(shim::GROUPS_FILE).is_file() {
+        return Err(Error::usage(format!("{} is no folder of a finished build", from.display()))
+            .help("cargo xtask build-v8   makes one; --from DIR names another"));
+    }
+    let mut all = cpp(compilations(toolchain, from, &["cxx"])?);
+    // GN plans V8's own tests too, which nobody builds and whose sources the package has not.
+    all.retain(|compilation| from.join(&compilation.output).is_file());
+    Ok(all)
+}
+
+/// Compiles `count` files of the finished build in `from` with the compiler alone, and compares them with the build's own.
+///
+/// Which ones, `seed` says: with the digest of a commit, each commit tries others. As many at once as the machine has
+/// processors.
+pub fn plain_again(from: &Path, toolchain: &Toolchain, count: usize, seed: &str) -> Result<Comparison> {
+    let all = built(from, toolchain)?;
+    let digest = *Sha256::of_bytes(seed.as_bytes()).as_bytes();
+    let offset = u64::from_le_bytes(digest[..8].try_into().expect("8 bytes")) % all.len().max(1) as u64;
+    let chosen = choose(&all, count, offset as usize);
+    let plain = beside(from, "plain");
+    prepare(from, &plain, &chosen)?;
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts: Vec<Vec<&Compilation>> =
+        (0..at_once).map(|first| chosen.iter().skip(first).step_by(at_once).copied().collect()).collect();
+    let command = |compilation: &Compilation| without_wrapper(&compilation.command).to_owned();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = parts
+            .iter()
+            .map(|part| scope.spawn(|| compile(&plain, toolchain, part, command, &|_| ())))
+            .collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("it does not panic"))
+    })?;
+    let names: Vec<String> = chosen.iter().map(|one| one.output.clone()).collect();
+    objects::compare_those(&plain, from, &names)
+}
+
 /// The C++ compiles, by GN target and object: an order that no machine and no run changes.
 fn cpp(mut all: Vec<Compilation>) -> Vec<Compilation> {
     all.retain(|one| one.file.ends_with(".cc") || one.file.ends_with(".cpp"));
@@ -132,11 +166,11 @@ fn target(compilation: &Compilation) -> &str {
     compilation.output.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// `count` compiles at equal distances, the first half a distance from the start: of each target as many as it has
-/// of all, give or take one. All of them if `count` is too large.
-fn choose(all: &[Compilation], count: usize) -> Vec<&Compilation> {
+/// `count` compiles at equal distances, of which `offset`, below their number, moves all by less than one: of each target
+/// as many as it has of all, give or take one. All of them if `count` is too large.
+fn choose(all: &[Compilation], count: usize, offset: usize) -> Vec<&Compilation> {
     let count = count.min(all.len());
-    (0..count).map(|index| &all[(2 * index + 1) * all.len() / (2 * count)]).collect()
+    (0..count).map(|index| &all[(index * all.len() + offset) / count]).collect()
 }
 
 fn by_target<'a>(compilations: impl IntoIterator<Item = &'a Compilation>) -> BTreeMap<&'a str, usize> {
@@ -249,7 +283,8 @@ mod tests {
     fn a_sample_has_of_each_target_what_it_has_of_the_build() {
         let check = |sizes: &[(&str, usize)], count: usize, expected: &[&str]| {
             let all = build(sizes);
-            let names: Vec<&str> = choose(&all, count).iter().map(|one| one.output.as_str()).collect();
+            let names: Vec<&str> =
+                choose(&all, count, all.len() / 2).iter().map(|one| one.output.as_str()).collect();
             assert_eq!(names, expected);
         };
         check(&[("a", 4), ("b", 4)], 2, &["obj/a/002.o", "obj/b/002.o"]);
@@ -258,7 +293,7 @@ mod tests {
         check(&[("a", 2)], 9, &["obj/a/000.o", "obj/a/001.o"]);
         check(&[], 3, &[]);
         let all = build(&[("torque", 248), ("base", 900), ("small", 9)]);
-        let counts = by_target(choose(&all, 40));
+        let counts = by_target(choose(&all, 40, all.len() / 2));
         assert_eq!(counts, BTreeMap::from([("obj/base", 31), ("obj/torque", 9)]), "in proportion");
     }
 

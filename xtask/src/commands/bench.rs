@@ -4,7 +4,7 @@ use crate::bench::{self, Builds, Kind, Row, objects};
 use crate::compile;
 use crate::error::{Error, Result};
 use crate::flags::{Bench, Measure};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::signals;
 use crate::source::{self, Cargo};
 use crate::toolchain::Toolchain;
@@ -17,9 +17,9 @@ pub fn run(flags: &Bench) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let what = flags.which.what();
-    let plans = workspace.plans(&what)?;
-    for plan in &plans {
-        plan.must_be_buildable()?;
+    let (plans, left_out) = plan::buildable(workspace.plans(&what)?)?;
+    for plan in &left_out {
+        eprintln!("left out: {}", plan.refusal());
     }
     signals::listen()?;
     let toolchain = workspace.toolchain(&what, &plans)?;
@@ -30,7 +30,7 @@ pub fn run(flags: &Bench) -> Result<()> {
                 source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
                 let builds = Builds { plan, toolchain: &toolchain, jobs: flags.jobs };
                 if flags.objects_identical {
-                    identical(&builds)?;
+                    identical(&builds, flags.learn)?;
                 } else {
                     measure(&builds, flags)?;
                 }
@@ -48,17 +48,25 @@ fn sample(flags: &Bench, plan: &Plan, toolchain: &Toolchain, count: usize) -> Re
                 plan.target, plan.variant
             )));
     }
-    let sampled = bench::sample(flags.from.as_ref().unwrap_or(&plan.out), toolchain, count)?;
+    let from = flags.from.as_ref().unwrap_or(&plan.out);
+    if flags.objects_identical {
+        let seed = flags.seed.as_deref().unwrap_or_default();
+        return report(&bench::plain_again(from, toolchain, count, seed)?);
+    }
+    let sampled = bench::sample(from, toolchain, count)?;
     print!("{}", sampled.text());
     sampled.comparison.verdict()
 }
 
 /// Builds both ways, unless that has been done, and compares all objects.
-fn identical(builds: &Builds<'_>) -> Result<()> {
+fn identical(builds: &Builds<'_>, learn: bool) -> Result<()> {
     for kind in [Kind::Plain, Kind::Ours] {
         if !builds.is_there(kind) {
-            builds.fresh(kind)?;
+            builds.complete(kind)?;
         }
+    }
+    if learn {
+        return report(&bench::learn(builds)?);
     }
     report(&objects::compare(&builds.plan_for(Kind::Plain).out, &builds.plan_for(Kind::Ours).out)?)
 }

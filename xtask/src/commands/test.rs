@@ -5,9 +5,11 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use super::build_v8;
+use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Format, Test, What};
+use crate::pch::policy::Compared;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
 
@@ -44,11 +46,13 @@ pub fn run(flags: &Test) -> ExitCode {
         clang: None,
     };
     let build = format!("build of V8, {}", flags.variant);
-    let (with_v8, tables) = ("tests with V8", "glibc's tables");
+    let (with_v8, objects, tables) = ("tests with V8", "objects as plain clang makes them", "glibc's tables");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
     let caches = "real caches";
     if flags.no_v8 {
-        [caches, &build, with_v8, tables].into_iter().for_each(|name| runner.leave_out(name, "--no-v8"));
+        [caches, &build, with_v8, objects, tables]
+            .into_iter()
+            .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
         runner.step(caches, |sum| test_caches(&what, sum));
         let flags = BuildV8 {
@@ -60,9 +64,10 @@ pub fn run(flags: &Test) -> ExitCode {
         };
         if runner.step(&build, |_| build_v8::run(&flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
         } else {
-            [with_v8, tables].into_iter().for_each(|name| runner.leave_out(name, "V8 is not built"));
+            [with_v8, objects, tables].into_iter().for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
     }
     let good = runner.is_good(flags.deadline_is_no_failure);
@@ -80,6 +85,36 @@ fn test_with_v8(what: &What, sum: &mut Sum) -> Result<()> {
     }
     Ok(())
 }
+
+/// A few objects of the build that was just made, compared with those that the compiler alone makes of the same files.
+///
+/// Each commit looks at other files.
+fn test_objects(what: &What) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    let mut git = process::command("git");
+    git.args(["rev-parse", "HEAD"]).current_dir(paths::repository());
+    // A copy without git's folder is tested as well: always with the same files.
+    let commit = process::read(&mut git).unwrap_or_default();
+    for plan in &plans {
+        let comparison = bench::plain_again(&plan.out, &toolchain, OBJECTS, &commit)?;
+        eprint!("{}", comparison.text());
+        if Compared::here().knows(&plan.target, &plan.variant) {
+            comparison.verdict()?;
+        } else if !comparison.differences.is_empty() {
+            eprintln!(
+                "no failure yet: of {} {} not every object has been compared\n  \
+                 cargo xtask bench --objects-identical --learn --variant {}   does it, in hours",
+                plan.target, plan.variant, plan.variant
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Compiles of a few seconds each.
+const OBJECTS: usize = 24;
 
 /// What `verify` knows of glibc, compared with the list inside the toolchain, which is only there now.
 fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {

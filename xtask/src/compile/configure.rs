@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use v8_archive::Sha256;
 
-use super::write_json;
+use super::{stale, write_json};
 use crate::error::{Error, IoContext as _, Result};
 use crate::layers;
 use crate::paths::files_below;
@@ -38,17 +38,24 @@ pub struct Build {
 }
 
 /// What stands in front of the compiler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrapper {
-    /// sccache, as every build of ours has it.
-    Sccache,
+    /// sccache, as every build of ours has it, and behind it the shim with this use of headers.
+    Sccache(Policy),
     /// Nothing: the build that ours are measured against.
     None,
 }
 
+impl Wrapper {
+    /// What every build has.
+    pub fn of(plan: &Plan, toolchain: &Toolchain) -> Wrapper {
+        Wrapper::Sccache(Policy::of(&plan.v8_version, &toolchain.compiler()))
+    }
+}
+
 /// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
 pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
-    configure_with(plan, toolchain, Wrapper::Sccache)
+    configure_with(plan, toolchain, Wrapper::of(plan, toolchain))
 }
 
 /// As [`configure`], with another program or none in front of the compiler.
@@ -68,13 +75,20 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     );
-    if wrapper == Wrapper::Sccache {
+    let policy = match &wrapper {
+        Wrapper::Sccache(policy) => Some(policy),
+        Wrapper::None => None,
+    };
+    if policy.is_some() {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
-    let folder = out.join(pch::shim::FOLDER);
-    fs::create_dir_all(&folder).or_io("create", &folder)?;
-    // It comes with the tool, and may be another than when GN was run.
-    write_json(&folder.join(pch::policy::FILE), &Policy::of(&plan.v8_version, &toolchain.compiler()))?;
+    let compiler = Sha256::of_file(&toolchain.clangxx()).map_err(|error| Error::failed(error.to_string()))?;
+    let removed = stale::remove(out, &format!("{} {}", toolchain.compiler(), compiler.sha256), policy)?;
+    if removed > 0 {
+        eprintln!("  {removed} objects of another compiler, or another way with headers, are made again");
+    }
+    let pch = out.join(pch::shim::FOLDER);
+    fs::create_dir_all(&pch).or_io("create", &pch)?;
     let recipe = format!("3\n{}\n{args}", toolchain.llvm.display());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
@@ -94,7 +108,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
-    write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    write_json(&pch.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }

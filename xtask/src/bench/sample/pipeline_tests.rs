@@ -99,6 +99,25 @@ fn objects_that_differ_are_found() {
 }
 
 #[test]
+fn objects_of_the_finished_build_are_compared_with_plain_ones() {
+    let (_folder, from, toolchain) = world(CLANG);
+    for name in ["a", "b"] {
+        fs::write(from.join(format!("obj/v8/base/{name}.o")), format!("object of {name}.cc\n")).unwrap();
+    }
+    assert_eq!(
+        plain_again(&from, &toolchain, 9, "a commit").unwrap().text(),
+        "objects: 2 compared, all identical\n"
+    );
+    fs::write(from.join("obj/v8/base/b.o"), "another\n").unwrap();
+    let found = |seed: &str| plain_again(&from, &toolchain, 1, seed).unwrap().differences.len();
+    let by_seed: Vec<usize> = (0..20).map(|seed| found(&seed.to_string())).collect();
+    assert!(by_seed.contains(&0) && by_seed.contains(&1), "another seed, another file: {by_seed:?}");
+    let plain = plain_again(&from, &toolchain, 2, "").unwrap();
+    assert_eq!(plain.compared, 2);
+    assert_eq!(plain.differences[0].0, "obj/v8/base/b.o");
+}
+
+#[test]
 fn a_folder_without_a_build_and_a_compile_that_fails_are_refused() {
     let (folder, from, toolchain) = world("echo 'a.cc:1:1: error: no' >&2; exit 1");
     assert_eq!(run(&folder.path().join("nowhere"), &toolchain, 2).unwrap_err().exit_code(), 2);
