@@ -27,9 +27,11 @@ pub fn run(flags: &Doctor) -> Result<()> {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
     let emulators = toolchain.emulators.iter();
-    let emulators = emulators.map(|part| ("emulator", &part.processor, &part.version, part.ready, part.fetch_bytes));
+    let emulators =
+        emulators.map(|part| ("emulator", &part.processor, &part.version, part.ready, part.fetch_bytes));
     let companions = toolchain.companions.iter();
-    let companions = companions.map(|part| ("companion", &part.name, &part.version, part.ready, part.fetch_bytes));
+    let companions =
+        companions.map(|part| ("companion", &part.name, &part.version, part.ready, part.fetch_bytes));
     for (kind, name, version, ready, fetch_bytes) in emulators.chain(companions) {
         let state = match (ready, fetch_bytes) {
             (true, _) => "there".to_owned(),
