@@ -179,6 +179,13 @@ impl Plan {
         self.by_name || self.planned_only.is_none()
     }
 
+    /// The target's processor, if this machine needs an emulator to run the target's programs.
+    pub fn emulated_processor(&self, host: Host) -> Option<&str> {
+        let processor = self.target.split('-').next().unwrap_or_default();
+        // Emulators are for Linux programs; those of other systems are not run while V8 is built.
+        (self.target.contains("-linux-") && host.linux_processor() != Some(processor)).then_some(processor)
+    }
+
     /// For people; with `explain`, each GN argument has its layer and reason.
     pub fn text(&self, explain: bool) -> String {
         let mut text = format!("{} {} {}\n", self.v8_version, self.target, self.variant);

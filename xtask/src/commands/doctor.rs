@@ -26,6 +26,22 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
+    for emulator in &toolchain.emulators {
+        let state = match (emulator.ready, emulator.fetch_bytes) {
+            (true, _) => "there".to_owned(),
+            (false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{:<10} {:<32} {state}", "emulator", format!("{} {}", emulator.processor, emulator.version));
+    }
+    for companion in &toolchain.companions {
+        let state = match (companion.ready, companion.fetch_bytes) {
+            (true, _) => "there".to_owned(),
+            (false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{:<10} {:<32} {state}", "companion", format!("{} {}", companion.name, companion.version));
+    }
     let mut trees = std::collections::BTreeSet::new();
     for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {
         let package = &plan.source.package;

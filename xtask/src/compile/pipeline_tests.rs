@@ -47,6 +47,8 @@ impl World {
             gn: folder.program("gn", &format!("{log}{GN}")),
             ninja: folder.program("ninja", &ninja),
             sccache: folder.program("sccache", &format!("{log}{SCCACHE}")),
+            zig: here.join("zig"),
+            companions: Default::default(),
             clang_major: 22,
             entries: Vec::new(),
         };

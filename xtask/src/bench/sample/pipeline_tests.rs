@@ -40,6 +40,8 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
                 here.join("log").display()
             ),
         ),
+        zig: here.join("zig"),
+        companions: Default::default(),
         clang_major: 22,
         entries: Vec::new(),
     };
