@@ -15,7 +15,8 @@ use crate::pch::policy::Policy;
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
 use crate::process;
-use crate::toolchain::{Toolchain, probe_flags};
+use crate::toolchain::pins::Host;
+use crate::toolchain::{Toolchain, emulator, probe_flags};
 
 /// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
 pub const OVERLAY: &str = "third_party/libv8-toolchain";
@@ -71,6 +72,9 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if wrapper == Wrapper::Sccache {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
+    if let Some(cross) = Host::current().and_then(|host| cross_arguments(plan, host)) {
+        args.push_str(&cross);
+    }
     let folder = out.join(pch::shim::FOLDER);
     fs::create_dir_all(&folder).or_io("create", &folder)?;
     // It comes with the tool, and may be another than when GN was run.
@@ -97,6 +101,20 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     write_json(&folder.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+}
+
+/// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
+///
+/// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
+/// are those of a build on the target's own processor.
+fn cross_arguments(plan: &Plan, host: Host) -> Option<String> {
+    let processor = plan.emulated_processor(host)?;
+    let cpu = plan.gn_args.get("target_cpu")?.value.trim_matches('"');
+    let launcher = emulator::launcher(processor);
+    Some(format!(
+        "v8_snapshot_toolchain = \"//build/toolchain/linux:clang_{cpu}\"\n\
+         v8_emulator = \"//{OVERLAY}/bin/{launcher}\"\n"
+    ))
 }
 
 /// What ninja would compile by these rules, in its own order.

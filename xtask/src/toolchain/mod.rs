@@ -4,7 +4,7 @@
 
 mod apt;
 pub mod download;
-mod emulator;
+pub mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
