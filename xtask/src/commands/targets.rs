@@ -35,6 +35,7 @@ pub fn run(flags: &Targets) -> Result<()> {
                 .map(|(triple, target)| {
                     json!({
                         "target": triple,
+                        "builds": target.state != State::Planned,
                         "runs": target.state == State::Run,
                         "reason": target.reason,
                         "libc": { "family": target.libc.family, "floor": target.libc.floor },

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
-pub use probe::probe_flags;
+pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
 
 use crate::env;
