@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::toolchain::pins::Host;
-use crate::toolchain::{self, companion, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted};
+use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion};
 
 /// Read once at the start of a command.
 pub struct Workspace {

@@ -39,12 +39,7 @@ impl Link<'_> {
     }
 
     fn command(&self, program: &Path, arguments: Vec<String>) -> CommandLine {
-        CommandLine {
-            program: program.to_path_buf(),
-            arguments,
-            environment: Vec::new(),
-            limit: BUILD_LIMIT,
-        }
+        CommandLine { program: program.to_path_buf(), arguments, environment: Vec::new(), limit: BUILD_LIMIT }
     }
 
     /// The archive's libraries by their paths, then the system's: the order in which a linker must meet them.
@@ -64,10 +59,8 @@ impl Link<'_> {
 
     fn clang(&self, tool: Tool, form: Form) -> Vec<String> {
         let linker = self.inputs.linker;
-        let mut words = vec![
-            format!("--target={}", linker.clang_target),
-            format!("--sysroot={}", utf8(&linker.sysroot)),
-        ];
+        let mut words =
+            vec![format!("--target={}", linker.clang_target), format!("--sysroot={}", utf8(&linker.sysroot))];
         words.push(match (tool, &linker.gnu_ld) {
             (Tool::GnuLd, Ok(program)) => format!("--ld-path={}", utf8(program)),
             _ => "-fuse-ld=lld".to_owned(),
@@ -76,7 +69,8 @@ impl Link<'_> {
         words.push("--unwindlib=none".to_owned());
         words.extend(self.form(form).iter().map(|word| (*word).to_owned()));
         // The sysroot has musl's static library only; the first folder with a libc wins.
-        if let Some(folder) = linker.machine.musl.as_deref().and_then(Path::parent).filter(|_| !form.is_static())
+        if let Some(folder) =
+            linker.machine.musl.as_deref().and_then(Path::parent).filter(|_| !form.is_static())
         {
             words.push(format!("-L{}", utf8(folder)));
         }
@@ -140,9 +134,8 @@ impl Link<'_> {
     /// Zig makes the target's libc when it first links, and keeps it.
     fn with_zigs_cache(&self, mut command: CommandLine) -> CommandLine {
         if let Some(zig) = &self.inputs.linker.zig {
-            command.environment = ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"]
-                .map(|name| (name, utf8(&zig.cache)))
-                .to_vec();
+            command.environment =
+                ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, utf8(&zig.cache))).to_vec();
             command.limit = ZIG_LIMIT;
         }
         command

@@ -235,7 +235,8 @@ impl SmokePlan {
         let processor = inputs.linker.target.split('-').next().unwrap_or_default();
         for bytes in inputs.linker.machine.other_pages(processor) {
             let name = |program| format!("{program}-{}k", bytes >> 10);
-            let again = |program, start: Start| Start { page_bytes: Some(*bytes), program: Some(program), ..start };
+            let again =
+                |program, start: Start| Start { page_bytes: Some(*bytes), program: Some(program), ..start };
             all.add(&name("cxx"), vec![], again("cxx", rows()), transcript(cxx_checks.clone()), skipped);
             if has_test {
                 let start = again("interface_test", Start::of(usual, vec![]));

@@ -110,7 +110,8 @@ fn linker(folder: &Path) -> Linker {
 
 /// The linker of a machine that tries programs for musl on another processor.
 fn foreign_linker(folder: &Path) -> Linker {
-    let (emulator, version) = (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
+    let (emulator, version) =
+        (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
     Linker {
         target: "aarch64-unknown-linux-musl".into(),
         clang_target: "aarch64-linux-musl".into(),
@@ -144,7 +145,11 @@ fn is_as_committed(plan: &SmokePlan, name: &str) {
         fs::write(&path, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == committed, "{} is not the plan: UPDATE_SNAPSHOTS=1 writes it anew\n{text}", path.display());
+    assert!(
+        text == committed,
+        "{} is not the plan: UPDATE_SNAPSHOTS=1 writes it anew\n{text}",
+        path.display()
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod apt;
 pub mod companion;
 pub mod download;
-mod emulator;
+pub mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
-pub use probe::probe_flags;
+pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
 
 use crate::env;
