@@ -8,6 +8,7 @@ use v8_archive::Sha256;
 use super::{package, smoke};
 use crate::caches::Choice;
 use crate::compile::{self, Options};
+use crate::distribute::Cluster;
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::BuildV8;
 use crate::objects::{Cell, Record};
@@ -33,6 +34,7 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     let deadline = flags.deadline.map(|time| Instant::now() + time);
     let workspace = Workspace::open()?;
     let cache = Choice::of_user()?;
+    let cluster = flags.distribute.as_ref().map(Cluster::of_user).transpose()?;
     let plans = workspace.plans(&flags.what)?;
     if flags.dry_run {
         for plan in &plans {
@@ -55,7 +57,13 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     let go_on = |stage: &str| stop_before(stage, deadline, signals::stop_wanted()).map_err(resume);
     go_on("fetching the toolchain")?;
     let toolchain = workspace.toolchain(&flags.what, &plans)?;
-    let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch, cache: &cache };
+    let options = Options {
+        jobs: flags.jobs,
+        deadline,
+        precompile: !flags.no_pch,
+        cache: &cache,
+        cluster: cluster.as_ref(),
+    };
     for plan in &plans {
         go_on("fetching V8's tree")?;
         source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;

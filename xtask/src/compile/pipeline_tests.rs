@@ -48,6 +48,7 @@ impl World {
             ninja: folder.program("ninja", &ninja),
             sccache: folder.program("sccache", &format!("{log}{SCCACHE}")),
             clang_major: 22,
+            zig: None,
             entries: Vec::new(),
         };
         folder.program("llvm/bin/clang++", &format!("{log}{CLANG}"));
@@ -65,8 +66,13 @@ impl World {
     fn compile(&self, deadline: Option<Duration>) -> Result<Statistics> {
         let deadline = deadline.map(|time| Instant::now() + time);
         let cache = Choice { store: Store::Local, mode: Mode::ReadWrite };
-        let options =
-            Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false, cache: &cache };
+        let options = Options {
+            jobs: std::num::NonZeroU32::new(3),
+            deadline,
+            precompile: false,
+            cache: &cache,
+            cluster: None,
+        };
         compile(
             &self.plan,
             &self.configure()?,

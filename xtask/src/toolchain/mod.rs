@@ -59,6 +59,8 @@ pub struct Toolchain {
     pub sccache: PathBuf,
     /// Major version of the overlay's clang, as GN is told it.
     pub clang_major: u32,
+    /// The pinned compiler, one file that needs no other; nothing if the compiler is the user's own.
+    pub zig: Option<PathBuf>,
     /// For the descriptor, in a fixed order.
     pub entries: Vec<Entry>,
 }
@@ -222,6 +224,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         sccache: program("sccache", &tools.sccache),
         entries: entries(plan, &folder)?,
         clang_major: tools.clang_major,
+        zig: matches!(plan.clang, Origin::Pinned).then_some(zig),
         llvm,
         gn,
     })

@@ -41,6 +41,7 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
             ),
         ),
         clang_major: 22,
+        zig: None,
         entries: Vec::new(),
     };
     folder.program("llvm/bin/clang++", clang);
