@@ -297,6 +297,9 @@ pub struct Bench {
     /// Another text is another choice of files
     #[arg(long, value_name = "TEXT", requires_all = ["sample", "objects_identical"])]
     pub seed: Option<String>,
+    /// Have a cluster compile the sample, as for build-v8
+    #[arg(long, value_name = "CLUSTER", requires = "sample", conflicts_with = "objects_identical")]
+    pub distribute: Option<Address>,
     /// The finished folder that a sample is taken from [default: the build folder of this target and variant]
     #[arg(long, value_name = "DIR", requires = "sample")]
     pub from: Option<PathBuf>,
