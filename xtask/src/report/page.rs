@@ -39,6 +39,7 @@ fn told(how: How) -> (&'static str, &'static str) {
         How::WithHeader => ("with-header", "compiled with a precompiled header"),
         How::Plain => ("plain", "compiled as it stands"),
         How::Again => ("again", "compiled twice: its header did not do"),
+        How::Away => ("away", "compiled by another machine"),
         How::Cached => ("cached", "not compiled here: from the cache"),
         How::Unknown => ("unknown", "a compile; whether from the cache is not known"),
         How::Other => ("other", "generated, archived or linked"),

@@ -5,7 +5,7 @@
 mod apt;
 pub mod companion;
 pub mod download;
-mod emulator;
+pub mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use plan::Emulator;
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
-pub use probe::probe_flags;
+pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
 
 use crate::env;
@@ -91,6 +91,11 @@ impl Toolchain {
     /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
     pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
         Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
+    }
+
+    /// Zig's program, if it compiles and no clang of the user's does: one file that needs no other.
+    pub fn compiling_zig(&self) -> Option<&Path> {
+        self.entries.iter().any(|entry| entry.name == "zig").then_some(&self.zig)
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.

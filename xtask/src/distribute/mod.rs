@@ -1,0 +1,476 @@
+//! Compiles made by an sccache-dist cluster, with the objects and the cache keys of compiles made here.
+//!
+//! sccache sends to a cluster what its preprocessing run printed, and what ours prints is a digest (`pch/key.rs`). So there
+//! are two servers: the usual one, which looks into the caches by the usual keys; and one that knows the cluster and no
+//! cache. For what is in no cache the first one starts the compiler, as ever; the shim in its place hands the compile to the
+//! second (`send.rs`), for which it preprocesses in earnest. A hit is neither preprocessed nor sent; what the cluster
+//! compiled is kept as if it had been compiled here; and what it did not compile is compiled here, by the same shim.
+
+mod archive;
+pub mod send;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::caches;
+use crate::env;
+use crate::error::{Error, IoContext as _, Result};
+use crate::pch;
+use crate::process::{self, Tied};
+use crate::sccache::Socket;
+use crate::toolchain::Toolchain;
+use send::Way;
+
+/// The folder inside ninja's for all that belongs to the second server.
+pub const FOLDER: &str = "distribute";
+
+/// A server has this long to ask the scheduler and to listen.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The first compile of a cluster takes the toolchain along, 63 MiB.
+const FIRST_LIMIT: Duration = Duration::from_secs(180);
+
+/// What is compiled there and here before the build.
+const PROBE: &str = "extern \"C\" int libv8_probe(int x) { return x * 3 + __COUNTER__; }\n";
+
+/// `sccache-dist=http(s)://host[:port]`, as `--distribute` takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        let url = text.strip_prefix("sccache-dist=").unwrap_or_default();
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
+        let host = rest.strip_suffix('/').unwrap_or(rest);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        if host.is_empty() || !host.chars().all(is_plain) {
+            return Err(
+                "write sccache-dist=http://HOST:PORT, or https; the token is in LIBV8_DISTRIBUTE_TOKEN"
+                    .into(),
+            );
+        }
+        Ok(Address(url.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// What clients show the scheduler; never printed.
+#[derive(Clone)]
+struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A cluster that the user named.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    url: String,
+    token: Token,
+}
+
+impl Cluster {
+    /// With the token of `LIBV8_DISTRIBUTE_TOKEN`, or of the file that `LIBV8_DISTRIBUTE_TOKEN_FILE` names.
+    pub fn of_user(address: &Address) -> Result<Cluster> {
+        if !cfg!(target_os = "linux") {
+            return Err(Error::usage(
+                "--distribute works on Linux only: the compiler that is sent is this machine's",
+            ));
+        }
+        let token = match (env::distribute_token(), env::distribute_token_file()) {
+            (Some(token), None) => token.into_string().unwrap_or_default(),
+            (None, Some(file)) => fs::read_to_string(&file).or_io("read", &file)?,
+            (Some(_), Some(_)) => {
+                return Err(Error::usage("LIBV8_DISTRIBUTE_TOKEN and …_TOKEN_FILE are both set"));
+            }
+            (None, None) => {
+                return Err(Error::usage("--distribute needs the token of the cluster's clients").help(
+                    "set LIBV8_DISTRIBUTE_TOKEN, or LIBV8_DISTRIBUTE_TOKEN_FILE to a file that holds it",
+                ));
+            }
+        };
+        Cluster::new(address, token.trim())
+    }
+
+    fn new(address: &Address, token: &str) -> Result<Cluster> {
+        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(Error::usage(
+                "the token of the cluster's clients is empty, or no word of printable ASCII",
+            ));
+        }
+        Ok(Cluster { url: address.0.clone(), token: Token(token.to_owned()) })
+    }
+
+    /// The report of a build that was made here alone.
+    pub fn unused(&self, why: String) -> Report {
+        Report { url: self.url.clone(), unused: Some(why), ..Report::default() }
+    }
+}
+
+/// What a cluster did for a build; part of `build.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// The scheduler.
+    pub url: String,
+    /// Why everything was compiled here, if it was.
+    pub unused: Option<String>,
+    /// Compiles by server.
+    pub servers: BTreeMap<String, u64>,
+    /// Compiles that came back and were made here.
+    pub returned: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(why) = &self.unused {
+            return write!(f, "{} was not used: {why}", self.url);
+        }
+        let by_server: Vec<String> =
+            self.servers.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let total: u64 = self.servers.values().sum();
+        write!(f, "{total} compiles by {}", self.url)?;
+        if total > 0 {
+            write!(f, " ({})", by_server.join(", "))?;
+        }
+        if self.returned > 0 {
+            write!(f, ", {} came back and were made here", self.returned)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a scheduler says of its cluster.
+#[derive(Debug, PartialEq, Eq)]
+struct Status {
+    servers: u64,
+    processors: u32,
+    under_way: u64,
+}
+
+impl Status {
+    /// From `--dist-status` of 0.16: `{"SchedulerStatus":["http://…/",{"num_servers":2,"num_cpus":4,"in_progress":0}]}`.
+    fn parse(text: &str) -> Result<Status, String> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Some(status) = value.get("SchedulerStatus").and_then(|pair| pair.get(1)) else {
+            return Err("the scheduler cannot be reached".to_owned());
+        };
+        let number = |name: &str| status.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let processors = u32::try_from(number("num_cpus")).unwrap_or(u32::MAX);
+        let status = Status { servers: number("num_servers"), processors, under_way: number("in_progress") };
+        if status.servers == 0 { Err("it has no server".to_owned()) } else { Ok(status) }
+    }
+}
+
+/// The part of sccache's file of settings that can be said nowhere else (docs/Distributed.md of 0.16).
+#[derive(Serialize)]
+struct SettingsFile<'a> {
+    dist: DistSection<'a>,
+}
+
+#[derive(Serialize)]
+struct DistSection<'a> {
+    scheduler_url: &'a str,
+    cache_dir: PathBuf,
+    auth: Auth<'a>,
+    toolchains: [PathOverride<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Auth<'a> {
+    r#type: &'static str,
+    token: &'a str,
+}
+
+#[derive(Serialize)]
+struct PathOverride<'a> {
+    r#type: &'static str,
+    compiler_executable: &'a Path,
+    archive: &'a Path,
+    archive_compiler_executable: &'static str,
+}
+
+/// The second server.
+pub struct Dispatcher {
+    process: Tied,
+    way: Way,
+    folder: PathBuf,
+    url: String,
+    /// How many compiles the cluster can make at once.
+    pub processors: u32,
+    /// What it had done before the build.
+    before: BTreeMap<String, u64>,
+}
+
+impl Dispatcher {
+    /// Starts the second server for ninja's folder `out`, in which the first one runs already, and has the cluster compile
+    /// something. The error is why there is no use in it; the build then goes on without.
+    pub fn start(cluster: &Cluster, toolchain: &Toolchain, out: &Path) -> Result<Dispatcher, String> {
+        Dispatcher::try_start(cluster, toolchain, out).map_err(|error| {
+            let text = error.to_string();
+            let why = text.strip_prefix("error: ").unwrap_or(&text).replace('\n', " ");
+            eprintln!(
+                "WARNING: {} cannot be used ({why}): everything is compiled on this machine",
+                cluster.url
+            );
+            why
+        })
+    }
+
+    fn try_start(cluster: &Cluster, toolchain: &Toolchain, out: &Path) -> Result<Dispatcher> {
+        let folder = out.join(FOLDER);
+        crate::paths::remove_folder(&folder)?;
+        fs::create_dir_all(&folder).or_io("create", &folder)?;
+        let zig = toolchain.compiling_zig().ok_or_else(|| {
+            Error::failed("only the pinned compiler can be sent, and --clang or LIBV8_CLANG names another")
+        })?;
+        let own = toolchain.llvm.parent().unwrap_or(&toolchain.llvm);
+        let archive = archive::prepare(&toolchain.llvm, zig, &own.join(FOLDER))?;
+        let compiler = toolchain.clangxx();
+        let compiler = fs::canonicalize(&compiler).or_io("find", &compiler)?;
+        let socket = Socket::new(&format!("libv8-away-{}-{:08x}", std::process::id(), rough_number(out)))?;
+        let way = Way {
+            sccache: toolchain.sccache.clone(),
+            compiler,
+            socket: socket.variable().1,
+            shim: out.join(pch::shim::FOLDER).join("shim"),
+            nothing: folder.join("nothing"),
+        };
+        let settings = SettingsFile {
+            dist: DistSection {
+                scheduler_url: &cluster.url,
+                cache_dir: folder.join("toolchains"),
+                auth: Auth { r#type: "token", token: &cluster.token.0 },
+                toolchains: [PathOverride {
+                    r#type: "path_override",
+                    compiler_executable: &way.compiler,
+                    archive: &archive,
+                    archive_compiler_executable: archive::COMPILER,
+                }],
+            },
+        };
+        let file = folder.join("sccache.toml");
+        let text = toml::to_string(&settings).expect("strings only");
+        write_secret(&file, &text).or_io("write", &file)?;
+        let process = launch(&way, &socket, &file, &folder.join("server.log"));
+        // It holds the token, and is read once.
+        fs::remove_file(&file).or_io("remove", &file)?;
+        let mut dispatcher = Dispatcher {
+            process: process?,
+            way,
+            folder,
+            url: cluster.url.clone(),
+            processors: 0,
+            before: BTreeMap::new(),
+        };
+        let said = process::read(dispatcher.way.client().arg("--dist-status"))?;
+        let status = Status::parse(&said).map_err(Error::failed)?;
+        let started = Instant::now();
+        dispatcher.try_out()?;
+        eprintln!(
+            "distributing to {}: {} servers with {} processors, {} compiles under way; a first one was made there in {:.1} s, \
+             with the same object as here",
+            cluster.url,
+            status.servers,
+            status.processors,
+            status.under_way,
+            started.elapsed().as_secs_f64()
+        );
+        dispatcher.processors = status.processors;
+        dispatcher.before = dispatcher.by_server();
+        Ok(dispatcher)
+    }
+
+    /// Compiles a small source there and here.
+    ///
+    /// A scheduler says that it is well to everybody; whether it takes our token, and whether a server can run our compiler in
+    /// its sandbox, shows in a compile alone.
+    fn try_out(&self) -> Result<()> {
+        let source = self.folder.join("probe.cc");
+        fs::write(&source, PROBE).or_io("write", &source)?;
+        let words = ["-O2", "-fno-ident", "-c", "probe.cc", "-o"];
+        let mut there = self.way.client();
+        there.arg(&self.way.compiler).args(words).arg("there.o").current_dir(&self.folder);
+        let out =
+            send::output_within(&mut there, FIRST_LIMIT).map_err(|error| Error::failed(error.to_string()))?;
+        if !out.as_ref().is_some_and(|out| out.status.success()) {
+            let said = out.map(|out| String::from_utf8_lossy(&out.stderr).into_owned()).unwrap_or_default();
+            return Err(Error::failed(format!("a first compile failed: {}", self.last_fault(&said))));
+        }
+        let mut here = process::command(&self.way.compiler);
+        process::read(here.args(words).arg("here.o").current_dir(&self.folder).env_remove("LIBV8_PCH"))?;
+        let [there, here] =
+            ["there.o", "here.o"].map(|name| fs::read(self.folder.join(name)).unwrap_or_default());
+        if here.is_empty() || there != here {
+            return Err(Error::failed(
+                "the first object that was compiled there differs from the one compiled here",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Why a compile failed: what the server wrote last, else what the client did.
+    fn last_fault(&self, said: &str) -> String {
+        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let fault = |line: &str| {
+            let (_, why) = line
+                .split_once("falling back to local: ")
+                .or_else(|| line.split_once("http error status: "))?;
+            Some(why.trim().chars().take(300).collect::<String>())
+        };
+        let from_log = log.lines().rev().find_map(fault);
+        from_log.or_else(|| said.lines().rev().find_map(fault)).unwrap_or_else(|| match said.trim() {
+            "" => format!("no answer in {} s", FIRST_LIMIT.as_secs()),
+            said => said.lines().next().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What makes the shim send compiles away.
+    pub fn variable(&self) -> (&'static str, &std::ffi::OsStr) {
+        ("LIBV8_DISTRIBUTE", &self.way.socket)
+    }
+
+    /// Compiles by server, as sccache counts them; none if it does not answer.
+    fn by_server(&self) -> BTreeMap<String, u64> {
+        let said = process::read(self.way.client().args(["--show-stats", "--stats-format=json"]));
+        let value: Option<serde_json::Value> = said.ok().and_then(|text| serde_json::from_str(&text).ok());
+        let counts = value.as_ref().and_then(|value| value.get("stats")?.get("dist_compiles")?.as_object());
+        let counts = counts.into_iter().flatten();
+        counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
+    }
+
+    /// Ends the server, and says what the cluster did.
+    pub fn finish(mut self) -> Report {
+        let mut servers = self.by_server();
+        for (name, count) in &mut servers {
+            *count -= self.before.get(name).copied().unwrap_or(0).min(*count);
+        }
+        servers.retain(|_, count| *count > 0);
+        let returned = fs::read_to_string(self.folder.join(send::RETURNED_FILE)).unwrap_or_default();
+        // Also one that a client has started.
+        let _ = process::read(self.way.client().arg("--stop-server"));
+        self.process.wait(Duration::from_secs(15));
+        let returned = returned.lines().count() as u64;
+        Report { url: self.url.clone(), unused: None, servers, returned }
+    }
+}
+
+/// Starts the server with the cluster, and waits until it listens.
+fn launch(way: &Way, socket: &Socket, settings: &Path, log: &Path) -> Result<Tied> {
+    let file = File::create(log).or_io("create", log)?;
+    let mut command = process::tied(&way.sccache);
+    caches::clean(&mut command, false);
+    command.envs([
+        ("SCCACHE_SERVER_UDS", way.socket.as_os_str()),
+        ("SCCACHE_CONF", settings.as_os_str()),
+        ("SCCACHE_DIR", way.nothing.as_os_str()),
+        ("SCCACHE_START_SERVER", "1".as_ref()),
+        ("SCCACHE_NO_DAEMON", "1".as_ref()),
+        ("SCCACHE_IDLE_TIMEOUT", "0".as_ref()),
+        // Why a compile comes back is a warning.
+        ("SCCACHE_LOG", "warn".as_ref()),
+    ]);
+    command.stdout(file.try_clone().or_io("open", log)?).stderr(file);
+    let mut process = Tied::spawn(&mut command)?;
+    let started = Instant::now();
+    while !socket.is_served() {
+        if process.ended().is_some() || started.elapsed() >= START_LIMIT {
+            return Err(Error::failed(format!("sccache does not start; what it said: {}", log.display())));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(process)
+}
+
+/// Only we may read it.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+/// Of a path, so that two builds of one process do not meet.
+fn rough_number(path: &Path) -> u32 {
+    let digest = v8_archive::Sha256::of_bytes(path.as_os_str().as_encoded_bytes());
+    u32::from_le_bytes(digest.as_bytes()[..4].try_into().expect("4 bytes"))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod real_tests;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(text.parse::<Address>().ok().map(|address| address.0).as_deref(), expected, "{text}");
+        };
+        check("sccache-dist=http://10.0.0.1:10600", Some("http://10.0.0.1:10600"));
+        check("sccache-dist=https://builds.example/", Some("https://builds.example"));
+        check("sccache-dist=http://[::1]:10600", Some("http://[::1]:10600"));
+        for bad in [
+            "",
+            "http://host",
+            "sccache-dist=",
+            "sccache-dist=host:1",
+            "sccache-dist=http://",
+            "distcc=http://a",
+        ] {
+            check(bad, None);
+        }
+        // A token has no place in it.
+        for bad in ["sccache-dist=http://token@host", "sccache-dist=http://host/?token=x"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn tokens_are_words_and_are_not_printed() {
+        let address: Address = "sccache-dist=http://host".parse().unwrap();
+        let cluster = Cluster::new(&address, "s3cret").unwrap();
+        assert!(!format!("{cluster:?}").contains("s3cret"));
+        for bad in ["", "two words", "line\nbreak", "grüße"] {
+            assert_eq!(Cluster::new(&address, bad).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_scheduler_says() {
+        let good = r#"{"SchedulerStatus":["http://h/",{"num_servers":2,"num_cpus":4,"in_progress":1}]}"#;
+        assert_eq!(Status::parse(good), Ok(Status { servers: 2, processors: 4, under_way: 1 }));
+        let none = r#"{"SchedulerStatus":["http://h/",{"num_servers":0,"num_cpus":0,"in_progress":0}]}"#;
+        assert_eq!(Status::parse(none), Err("it has no server".to_owned()));
+        let gone = r#"{"NotConnected":["http://h/","enabled, not connected, will retry in 9.9s"]}"#;
+        assert_eq!(Status::parse(gone), Err("the scheduler cannot be reached".to_owned()));
+        assert!(Status::parse("no json").is_err());
+    }
+
+    #[test]
+    fn reports() {
+        let mut report = Report { url: "http://h".into(), ..Report::default() };
+        assert_eq!(report.to_string(), "0 compiles by http://h");
+        report.servers = [("a:1".to_owned(), 5), ("b:1".to_owned(), 7)].into();
+        report.returned = 2;
+        assert_eq!(
+            report.to_string(),
+            "12 compiles by http://h (a:1 5, b:1 7), 2 came back and were made here"
+        );
+        report.unused = Some("it has no server".into());
+        assert_eq!(report.to_string(), "http://h was not used: it has no server");
+    }
+}
