@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::caches::Choice;
+use crate::env;
 use crate::sccache::real_servers::{Running, Servers, free_port};
 use crate::sccache::{Report as Cached, Server, Settings};
 

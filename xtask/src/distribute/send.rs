@@ -44,7 +44,7 @@ impl Way {
             ("SCCACHE_NO_CACHE", "1".as_ref()),
             ("SCCACHE_DIRECT", "false".as_ref()),
             ("SCCACHE_DIR", self.nothing.as_os_str()),
-            ("SCCACHE_CONF", self.nothing.as_os_str()),
+            ("SCCACHE_CONF", self.nothing.join("settings").as_os_str()),
             ("SCCACHE_IDLE_TIMEOUT", "60".as_ref()),
             ("LIBV8_PCH", self.shim.as_os_str()),
             // The shim then preprocesses for sccache, and compiles nothing.

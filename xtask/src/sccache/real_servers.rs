@@ -69,18 +69,15 @@ impl Servers {
             let lock = std::fs::File::create(folder.join("lock")).unwrap();
             lock.lock().unwrap();
             let servers = Servers(folder.to_owned());
-            let fetches: [(&str, fn(&Path)); 3] = [
-                ("debian", |to| Servers::fetch_debian(&REDIS, to)),
-                ("sandbox", |to| Servers::fetch_debian(&SANDBOX, to)),
-                ("python", Servers::fetch_python),
-            ];
-            for (name, fetch) in fetches {
+            for (name, packages) in [("debian", REDIS.as_slice()), ("sandbox", &SANDBOX), ("python", &PYTHON)]
+            {
                 let done = folder.join(name);
                 if !done.exists() {
                     let partial = folder.join(format!("{name}.partial"));
                     crate::paths::remove_folder(&partial).unwrap();
                     std::fs::create_dir_all(&partial).unwrap();
-                    fetch(&partial);
+                    let fetch = if name == "python" { Servers::fetch_python } else { Servers::fetch_debian };
+                    fetch(packages, &partial);
                     std::fs::rename(&partial, &done).unwrap();
                 }
             }
@@ -123,10 +120,10 @@ impl Servers {
     }
 
     /// By pip, into a folder of packages: an environment of its own would hold its path.
-    fn fetch_python(to: &Path) {
+    fn fetch_python(packages: &[&str], to: &Path) {
         let mut pip = process::command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-        process::read(pip.arg(to).args(PYTHON)).unwrap();
+        process::read(pip.arg(to).args(packages)).unwrap();
     }
 
     /// The program that sccache-dist's servers compile in.

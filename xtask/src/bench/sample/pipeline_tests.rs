@@ -84,7 +84,7 @@ fn files_are_compiled_both_ways_and_the_finished_build_is_left_alone() {
     let plain = files(&folder.path().join("tree/out/x-sample-plain"));
     assert!(!plain.contains(&"pch/shim".to_owned()), "{plain:?}");
     // Once more: folders of the last time are no harm.
-    run(&from, &toolchain, 1).unwrap();
+    run(&from, &toolchain, 1, None).unwrap();
     assert!(!folder.path().join("tree/out/x-sample-ours/obj/v8/base/a.o").exists(), "b is the middle one");
 }
 
