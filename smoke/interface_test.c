@@ -367,6 +367,43 @@ static void test_threads(libv8_isolate *isolate) {
   STRING("(function f(n) { return n === 0 ? 'deep' : f(n - 1); })(4000)", "deep");
 }
 
+/* A script that keeps an isolate busy, and its answer: garbage, sorting, text, long numbers, recursion to its end. */
+static const char kBusy[] =
+    "let out = ''; for (let round = 0; round < 3; round++) {"
+    "  const all = Array.from({length: 5000}, (_, i) => ({key: (i * 7919) % 5003, text: 'x' + i}));"
+    "  all.sort((a, b) => a.key - b.key);"
+    "  out += all[round].text + JSON.parse(JSON.stringify(all)).length + (3n ** 500n % 1000007n);"
+    "  try { (function f() { f(); })(); } catch (error) { out += error.name; }"
+    "} out";
+static const char kBusyAnswer[] =
+    "x05000905607RangeErrorx41405000905607RangeErrorx32775000905607RangeError";
+
+/* 1: the answer of an isolate of this thread's own was right. */
+static void *busy(void *unused) {
+  (void)unused;
+  libv8_isolate *isolate = libv8_isolate_new(NULL);
+  if (isolate == NULL) return NULL;
+  libv8_result *result = eval(isolate, kBusy, LIBV8_STRING);
+  const int good = libv8_result_status(result) == LIBV8_OK &&
+                   strcmp(libv8_result_text(result, NULL), kBusyAnswer) == 0;
+  libv8_result_free(result);
+  libv8_isolate_free(isolate);
+  return good ? (void *)kBusyAnswer : NULL;
+}
+
+/* One isolate in a thread, then eight at the same time, with stacks as the C library makes them. */
+static void test_isolates(void) {
+  pthread_t threads[8];
+  for (int count = 1; count <= 8; count += 7) {
+    for (int i = 0; i < count; i++) CHECK(pthread_create(&threads[i], NULL, busy, NULL) == 0);
+    for (int i = 0; i < count; i++) {
+      void *answer = NULL;
+      pthread_join(threads[i], &answer);
+      CHECK(answer == (void *)kBusyAnswer);
+    }
+  }
+}
+
 int main(void) {
   test_process();
   test_options();
@@ -381,6 +418,7 @@ int main(void) {
   test_recursion(isolate);
   test_threads(isolate);
   libv8_isolate_free(isolate);
+  test_isolates();
   test_memory();
   test_terminate();
   if (failures != 0) {

@@ -23,6 +23,7 @@ use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::Toolchain;
 
 mod configure;
+mod stale;
 
 pub use configure::{Build, Wrapper, compilations, configure, configure_with};
 

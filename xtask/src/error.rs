@@ -53,6 +53,13 @@ impl Error {
         self
     }
 
+    /// Says in front what it is about: one target among several.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Error {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Several faults of one kind, reported together; `what` is the sentence above them.
     pub fn all(kind: Kind, what: &str, faults: &[String]) -> Error {
         let message = match faults {

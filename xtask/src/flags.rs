@@ -62,7 +62,7 @@ pub enum Command {
 /// What to build: shared by every command that makes a plan.
 #[derive(Debug, Clone, Args)]
 pub struct What {
-    /// Rust target triple; may be given several times [default: this machine's]
+    /// Rust target triple, all-linux or all; may be given several times [default: this machine's]
     #[arg(long = "target", value_name = "TRIPLE")]
     pub targets: Vec<String>,
     /// A variant of targets.toml

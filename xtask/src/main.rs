@@ -22,6 +22,7 @@ mod pch;
 mod plan;
 mod process;
 mod report;
+mod round;
 mod sccache;
 mod signals;
 mod smoke;

@@ -75,12 +75,30 @@ pub struct Target {
     pub runner: String,
 }
 
+/// A target that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its triple.
+    pub target: String,
+    /// Whether it was named itself, and is not only one of `all`.
+    pub by_name: bool,
+}
+
+/// A name for several targets, and which of them it means.
+type Group = (&'static str, fn(&str) -> bool);
+
+/// What `--target` takes beside triples.
+const GROUPS: [Group; 2] =
+    [("all", |_| true), ("all-linux", |triple| triple.split('-').any(|word| word == "linux"))];
+
 /// How far a target has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Built and linked, and JavaScript ran.
     Run,
+    /// It is built; linking and running it is not sure to work, for the row's reason.
+    Built,
     /// The plan is whole; building is refused with the row's reason.
     Planned,
 }
@@ -108,8 +126,8 @@ impl Matrix {
         let mut faults = Vec::new();
         for (triple, target) in &matrix.targets {
             match (target.state, &target.reason) {
-                (State::Planned, None) => {
-                    faults.push(format!("{triple} is planned only, and says no reason"))
+                (State::Planned | State::Built, None) => {
+                    faults.push(format!("{triple} does not run, and says no reason"))
                 }
                 (State::Run, Some(_)) => {
                     faults.push(format!("{triple} runs, and still has a reason why not"))
@@ -132,19 +150,44 @@ impl Matrix {
         Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
     }
 
+    /// What the words behind `--target` mean: each target once, where it was named first; groups in the order of triples.
+    pub fn choose(&self, words: &[String]) -> Result<Vec<Chosen>> {
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut add =
+            |target: &String, by_name: bool| match chosen.iter_mut().find(|there| there.target == *target) {
+                Some(there) => there.by_name |= by_name,
+                None => chosen.push(Chosen { target: target.clone(), by_name }),
+            };
+        for word in words {
+            if let Some((_, is_of_group)) = GROUPS.iter().find(|(name, _)| name == word) {
+                self.targets
+                    .keys()
+                    .filter(|triple| is_of_group(triple))
+                    .for_each(|triple| add(triple, false));
+            } else {
+                self.target(word)?;
+                add(word, true);
+            }
+        }
+        Ok(chosen)
+    }
+
     /// The row of a triple; an unknown one names those there are.
     pub fn target(&self, triple: &str) -> Result<&Target> {
-        self.targets.get(triple).ok_or_else(|| unknown("target", triple, self.targets.keys()))
+        let known = || GROUPS.iter().map(|(name, _)| *name).chain(self.targets.keys().map(String::as_str));
+        self.targets.get(triple).ok_or_else(|| unknown("target", triple, known()))
     }
 
     /// The row of a variant; an unknown one names those there are.
     pub fn variant(&self, name: &str) -> Result<&Variant> {
-        self.variants.get(name).ok_or_else(|| unknown("variant", name, self.variants.keys()))
+        self.variants
+            .get(name)
+            .ok_or_else(|| unknown("variant", name, self.variants.keys().map(String::as_str)))
     }
 }
 
-fn unknown<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a String>) -> Error {
-    let known: Vec<&str> = known.map(String::as_str).collect();
+fn unknown<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let known: Vec<&str> = known.collect();
     Error::usage(format!("unknown {what} {given:?}; there are: {}", known.join(", ")))
         .help("cargo xtask targets   lists all of them, with what each can do today")
 }
@@ -174,6 +217,38 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_its_targets_and_each_target_is_chosen_once() {
+        let matrix = Matrix::parse(&text()).unwrap();
+        let choose = |words: &[&str]| {
+            matrix.choose(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).unwrap()
+        };
+        let of_family = |families: &[&str]| -> Vec<Chosen> {
+            let rows = matrix.targets.iter().filter(|(_, row)| families.contains(&row.libc.family.as_str()));
+            rows.map(|(target, _)| Chosen { target: target.clone(), by_name: false }).collect()
+        };
+        let all = of_family(&["glibc", "musl", "msvc", "libSystem"]);
+        assert_eq!(all.len(), 8);
+        assert_eq!(choose(&["all"]), all);
+        assert_eq!(choose(&["all-linux"]), of_family(&["glibc", "musl"]));
+        assert_eq!(choose(&["all-linux", "all"]).len(), 8);
+        assert_eq!(choose(&[]), []);
+        let (first, last) = (all[0].target.as_str(), all[7].target.as_str());
+        let named = |target: &str| Chosen { target: target.to_owned(), by_name: true };
+        assert_eq!(choose(&[last, first, last]), [named(last), named(first)]);
+        for words in [["all", last], [last, "all"]] {
+            let chosen = choose(&words);
+            assert_eq!(chosen.len(), 8);
+            assert!(chosen.iter().all(|chosen| chosen.by_name == (chosen.target == last)), "{words:?}");
+        }
+        let error = matrix.choose(&["all".to_owned(), "all-pdp11".to_owned()]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(
+            error.to_string().contains("unknown target \"all-pdp11\"; there are: all, all-linux, "),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn faults_are_refused() {
         let check = |from: &str, to: &str, expected: &str| {
             let changed = text().replacen(from, to, 1);
@@ -187,7 +262,7 @@ mod tests {
         check("source = \"crate\"\n", "source = \"git\"\n", "unknown variant `git`, expected `crate`");
         check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
-        check("state = \"run\"", "state = \"planned\"", "is planned only, and says no reason");
+        check("state = \"run\"", "state = \"planned\"", "does not run, and says no reason");
         check("state = \"run\"", "state = \"works\"", "unknown variant `works`");
     }
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use v8_archive::{ArchiveName, Format, Sha256};
 
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{Error, IoContext as _, Kind, Result};
 use crate::flags::{self, SourceKind, What};
 use crate::layers::{self, Arguments};
-use crate::matrix::{Matrix, State, Target};
+use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::{self, SourcePlan};
 use crate::toolchain::pins::Host;
@@ -34,6 +34,9 @@ pub struct Plan {
     pub out: PathBuf,
     /// Whether building is refused, and why.
     pub planned_only: Option<String>,
+    /// Whether the target was named itself, and is not only one of `all`.
+    #[serde(skip)]
+    pub by_name: bool,
     /// V8's tree.
     pub source: SourcePlan,
     /// GN arguments by name, each with its layer and reason.
@@ -65,7 +68,28 @@ pub struct Inputs<'a> {
 /// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
 pub fn plans(inputs: &Inputs<'_>, what: &What) -> Result<Vec<Plan>> {
     let targets = if what.targets.is_empty() { vec![own_target(inputs)?] } else { what.targets.clone() };
-    targets.iter().map(|target| plan(inputs, what, target)).collect()
+    inputs.matrix.choose(&targets)?.iter().map(|chosen| plan(inputs, what, chosen)).collect()
+}
+
+/// The plans that can be built, and those of `all` that cannot. What was named itself must be buildable.
+pub fn buildable(plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Plan>)> {
+    let (can, cannot): (Vec<Plan>, Vec<Plan>) =
+        plans.into_iter().partition(|plan| plan.planned_only.is_none());
+    match cannot.iter().filter(|plan| plan.by_name).collect::<Vec<_>>().as_slice() {
+        [] if can.is_empty() => Err(Error::usage("none of these targets can be built")
+            .help("cargo xtask targets   lists all of them, with what each can do today")),
+        [] => Ok((can, cannot)),
+        [one] => Err(Error::usage(one.refusal()).help(format!(
+            "cargo xtask plan --target {} --variant {}   shows the plan",
+            one.target, one.variant
+        ))),
+        many => {
+            let refusals: Vec<String> = many.iter().map(|plan| plan.refusal()).collect();
+            let targets: String = many.iter().map(|plan| format!(" --target {}", plan.target)).collect();
+            Err(Error::all(Kind::Usage, "these cannot be built", &refusals)
+                .help(format!("cargo xtask plan{targets} --variant {}   shows the plans", many[0].variant)))
+        }
+    }
 }
 
 /// SHA-256 over the table of licences and all texts, which are part of every archive.
@@ -95,8 +119,9 @@ fn own_target(inputs: &Inputs<'_>) -> Result<String> {
     })
 }
 
-fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
+fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let Inputs { repository, matrix, cache, .. } = *inputs;
+    let target = chosen.target.as_str();
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
     let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
@@ -134,6 +159,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
         archive: output.join(name.to_string()),
         out: source.folder.join("out").join(format!("{target}-{}", what.variant)),
         planned_only: (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default()),
+        by_name: chosen.by_name,
         source,
         gn_args,
         features,
@@ -143,13 +169,21 @@ fn plan(inputs: &Inputs<'_>, what: &What, target: &str) -> Result<Plan> {
 }
 
 impl Plan {
-    /// Refuses what `targets.toml` says is planned only.
-    pub fn must_be_buildable(&self) -> Result<()> {
-        let Some(reason) = &self.planned_only else { return Ok(()) };
-        Err(Error::usage(format!("{} is planned only: {reason}", self.target)).help(format!(
-            "cargo xtask plan --target {} --variant {}   shows the plan",
-            self.target, self.variant
-        )))
+    /// Why it is not built, for one that `targets.toml` says is planned only.
+    pub fn refusal(&self) -> String {
+        format!("{} is planned only: {}", self.target, self.planned_only.as_deref().unwrap_or_default())
+    }
+
+    /// Whether there is anything to fetch for it: `all` does not ask for what cannot be built.
+    pub fn is_wanted(&self) -> bool {
+        self.by_name || self.planned_only.is_none()
+    }
+
+    /// The target's processor, if this machine needs an emulator to run the target's programs.
+    pub fn emulated_processor(&self, host: Host) -> Option<&str> {
+        let processor = self.target.split('-').next().unwrap_or_default();
+        // Emulators are for Linux programs; those of other systems are not run while V8 is built.
+        (self.target.contains("-linux-") && host.linux_processor() != Some(processor)).then_some(processor)
     }
 
     /// For people; with `explain`, each GN argument has its layer and reason.

@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::toolchain::pins::Host;
-use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan};
+use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion};
 
 /// Read once at the start of a command.
 pub struct Workspace {
@@ -46,6 +46,17 @@ impl Workspace {
         plan::plans(&inputs, what)
     }
 
+    /// The plan of a command that is about one target; a name for several is refused.
+    pub fn one_plan(&self, what: &What) -> Result<Plan> {
+        let mut plans = self.plans(what)?;
+        if plans.len() == 1 {
+            return Ok(plans.swap_remove(0));
+        }
+        let there: Vec<&str> = plans.iter().map(|plan| plan.target.as_str()).collect();
+        Err(Error::usage(format!("--target {} is several targets", what.targets.join(" --target ")))
+            .help(format!("name one: {}", there.join(", "))))
+    }
+
     /// This machine, as `[tools]` names it.
     pub fn host(&self) -> Result<Host> {
         Host::current().ok_or_else(|| {
@@ -72,8 +83,16 @@ impl Workspace {
 
     /// What is to be done so that the toolchain can build `plans`. Everything missing is reported together.
     pub fn toolchain_plan(&self, what: &What, plans: &[Plan]) -> Result<ToolchainPlan> {
-        let wanted: Vec<&str> = plans.iter().map(|plan| plan.row.sysroot.as_str()).collect();
-        toolchain::decide(&self.matrix.tools, self.host()?, &wanted, &self.look(what)?)
+        let host = self.host()?;
+        let mut wanted = Wanted::default();
+        for plan in plans.iter().filter(|plan| plan.is_wanted()) {
+            wanted.sysroots.insert(plan.row.sysroot.clone());
+            wanted.emulators.extend(plan.emulated_processor(host).map(str::to_owned));
+            let processor = plan.target.split('-').next().unwrap_or_default();
+            let is_musl = plan.row.libc.family == "musl";
+            wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
+        }
+        toolchain::decide(&self.matrix.tools, host, &wanted, &self.look(what)?)
     }
 
     /// The toolchain itself: fetched, unpacked and assembled if it is not there.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Cost;
 use crate::caches::Choice;
-use crate::compile::{self, Build, Options, Statistics, Wrapper};
+use crate::compile::{self, Options, Statistics, Wrapper};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::pch::policy::Policy;
@@ -82,15 +82,12 @@ impl Builds<'_> {
 
     /// In the folder as it is.
     pub fn again(&self, kind: Kind) -> Result<Cost> {
-        self.make(kind, None)
+        self.make(kind, self.wrapper(kind))
     }
 
-    fn make(&self, kind: Kind, policy: Option<&Policy>) -> Result<Cost> {
+    fn make(&self, kind: Kind, wrapper: Wrapper) -> Result<Cost> {
         let plan = self.plan_for(kind);
-        let build = self.configure(&plan, kind)?;
-        if let Some(policy) = policy {
-            policy.write(&build.out)?;
-        }
+        let build = compile::configure_with(&plan, self.toolchain, wrapper)?;
         eprintln!("compiling in {}", plan.out.display());
         let statistics = match kind {
             Kind::Plain => compile::compile_plain(&plan, &build, self.toolchain, self.jobs)?,
@@ -110,14 +107,16 @@ impl Builds<'_> {
         Ok(Cost::from(&statistics))
     }
 
-    /// Objects of [`Kind::Ours`], made once more by another policy of headers.
-    pub fn remake(&self, policy: &Policy, objects: &[String]) -> Result<()> {
-        let out = self.plan_for(Kind::Ours).out;
-        for object in objects {
-            let object = out.join(object);
-            fs::remove_file(&object).or_io("remove", &object)?;
-        }
-        self.make(Kind::Ours, Some(policy)).map(drop)
+    /// [`Kind::Ours`] as it is, with what another use of headers changes made again.
+    pub fn remake(&self, policy: Policy) -> Result<()> {
+        self.make(Kind::Ours, Wrapper::Sccache(policy)).map(drop)
+    }
+
+    /// From where it is to its end, after an interruption too; so what it costs is no measure of a build.
+    pub fn complete(&self, kind: Kind) -> Result<()> {
+        self.again(kind)?;
+        let statistics = self.plan_for(kind).out.join(compile::STATISTICS);
+        fs::remove_file(&statistics).or_io("remove", &statistics)
     }
 
     /// What the plain build that is there has cost, if it is whole and was made since this machine was started.
@@ -133,9 +132,11 @@ impl Builds<'_> {
         Some(Cost::from(&statistics))
     }
 
-    fn configure(&self, plan: &Plan, kind: Kind) -> Result<Build> {
-        let wrapper = if kind == Kind::Plain { Wrapper::None } else { Wrapper::Sccache };
-        compile::configure_with(plan, self.toolchain, wrapper)
+    fn wrapper(&self, kind: Kind) -> Wrapper {
+        match kind {
+            Kind::Plain => Wrapper::None,
+            _ => Wrapper::of(self.plan, self.toolchain),
+        }
     }
 
     /// Whether a kind's folder holds the whole library of this very plan.
@@ -151,7 +152,7 @@ impl Builds<'_> {
         let plan = self.plan_for(Kind::Resume);
         remove_folder(&plan.out)?;
         remove_folder(&self.objects(Kind::Resume))?;
-        let build = self.configure(&plan, Kind::Resume)?;
+        let build = compile::configure(&plan, self.toolchain)?;
         let (started, cpu_before_s) = (Instant::now(), process::children_cpu_s());
         let server = Server::start(&Settings {
             program: &self.toolchain.sccache,

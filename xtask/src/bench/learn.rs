@@ -16,21 +16,20 @@ use crate::pch::policy::Compared;
 pub fn learn(builds: &Builds<'_>) -> Result<Comparison> {
     let [plain, ours] = [Kind::Plain, Kind::Ours].map(|kind| builds.plan_for(kind).out);
     let (v8, compiler) = (&builds.plan.v8_version, builds.toolchain.compiler());
-    let (comparison, mut lists) =
-        until_equal(&plain, &ours, Compared::of(v8, &compiler)?, &mut |lists, objects| {
-            builds.remake(&lists.clone().policy(v8, &compiler), objects)
-        })?;
+    let (comparison, mut lists) = until_equal(&plain, &ours, Compared::of(v8, &compiler)?, &mut |lists| {
+        builds.remake(lists.clone().policy(v8, &compiler))
+    })?;
     lists.are_identical(&builds.plan.target, &builds.plan.variant, comparison.compared);
     lists.write()?;
     Ok(comparison)
 }
 
-/// `remake` makes objects of ours again by lists. An object needs three rounds at most: late, plain, and an error.
+/// `remake` makes what lists have changed in ours. An object needs three rounds at most: late, plain, and an error.
 fn until_equal(
     plain: &Path,
     ours: &Path,
     mut lists: Compared,
-    remake: &mut dyn FnMut(&Compared, &[String]) -> Result<()>,
+    remake: &mut dyn FnMut(&Compared) -> Result<()>,
 ) -> Result<(Comparison, Compared)> {
     loop {
         let comparison = compare(plain, ours)?;
@@ -38,9 +37,8 @@ fn until_equal(
             return Ok((comparison, lists));
         }
         eprint!("{}", comparison.text());
-        let differing: Vec<String> = comparison.differences.into_iter().map(|(name, _)| name).collect();
-        lists.differ(differing.iter().map(String::as_str))?;
-        remake(&lists, &differing)?;
+        lists.differ(comparison.differences.iter().map(|(name, _)| name.as_str()))?;
+        remake(&lists)?;
     }
 }
 
@@ -49,7 +47,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::pch::policy::Policy;
+    use crate::pch::policy::{Policy, Way};
 
     const V8: &str = "1.2.3.4";
 
@@ -63,10 +61,9 @@ mod tests {
 
     /// A compiler by which `late.o` is equal without instantiation only, `plain.o` without a header only.
     fn object(policy: &Policy, name: &str) -> &'static str {
-        match name {
-            _ if policy.is_plain(name) => "plain",
-            "obj/late.o" | "obj/plain.o" if policy.instantiates(name) => "another order",
-            "obj/plain.o" | "obj/never.o" => "with a header",
+        match (policy.way(name), name) {
+            (Way::Instantiated, "obj/late.o" | "obj/plain.o") => "another order",
+            (Way::Late, "obj/plain.o") => "with a header",
             _ => "plain",
         }
     }
@@ -80,9 +77,9 @@ mod tests {
             write(ours.path(), &[(name, make(&lists, name))]);
         }
         let mut made = 0;
-        let (comparison, lists) = until_equal(plain.path(), ours.path(), lists, &mut |lists, objects| {
-            made += objects.len();
-            objects.iter().for_each(|name| write(ours.path(), &[(name, make(lists, name))]));
+        let (comparison, lists) = until_equal(plain.path(), ours.path(), lists, &mut |lists| {
+            made += 1;
+            names.iter().for_each(|name| write(ours.path(), &[(name, make(lists, name))]));
             Ok(())
         })?;
         Ok((comparison, lists, made))
@@ -93,10 +90,9 @@ mod tests {
         let (comparison, lists, made) = learned(&["obj/late.o", "obj/plain.o", "obj/same.o"]).unwrap();
         assert_eq!(comparison.compared, 3);
         let policy = lists.policy(V8, "c");
-        assert!(!policy.instantiates("obj/late.o") && !policy.is_plain("obj/late.o"));
-        assert!(policy.is_plain("obj/plain.o"));
-        assert!(policy.instantiates("obj/same.o") && !policy.is_plain("obj/same.o"));
-        assert_eq!(made, 3, "late, plain, and plain once more");
+        let ways = ["obj/late.o", "obj/plain.o", "obj/same.o"].map(|name| policy.way(name));
+        assert_eq!(ways, [Way::Late, Way::Plain, Way::Instantiated]);
+        assert_eq!(made, 2, "late, and plain");
         assert_eq!(learned(&["obj/same.o"]).unwrap().2, 0);
     }
 

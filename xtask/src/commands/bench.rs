@@ -5,7 +5,7 @@ use crate::compile;
 use crate::distribute::Cluster;
 use crate::error::{Error, Result};
 use crate::flags::{Bench, Measure};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::signals;
 use crate::source::{self, Cargo};
 use crate::toolchain::Toolchain;
@@ -18,9 +18,9 @@ pub fn run(flags: &Bench) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let what = flags.which.what();
-    let plans = workspace.plans(&what)?;
-    for plan in &plans {
-        plan.must_be_buildable()?;
+    let (plans, left_out) = plan::buildable(workspace.plans(&what)?)?;
+    for plan in &left_out {
+        eprintln!("left out: {}", plan.refusal());
     }
     signals::listen()?;
     let toolchain = workspace.toolchain(&what, &plans)?;
@@ -64,7 +64,7 @@ fn sample(flags: &Bench, plan: &Plan, toolchain: &Toolchain, count: usize) -> Re
 fn identical(builds: &Builds<'_>, learn: bool) -> Result<()> {
     for kind in [Kind::Plain, Kind::Ours] {
         if !builds.is_there(kind) {
-            builds.fresh(kind)?;
+            builds.complete(kind)?;
         }
     }
     if learn {

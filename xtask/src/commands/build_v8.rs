@@ -12,8 +12,10 @@ use crate::distribute::Cluster;
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::BuildV8;
 use crate::objects::{Cell, Record};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
+use crate::round::{Figures, Round, State};
 use crate::source::{self, Cargo};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{process, signals, verify};
 
@@ -29,7 +31,7 @@ struct Done {
 
 const DONE_FILE: &str = "libv8-done.json";
 
-/// Builds every target that was asked for, one after the other.
+/// Builds every target that was asked for, one after the other; one that fails does not lose the others.
 pub fn run(flags: &BuildV8) -> Result<()> {
     let deadline = flags.deadline.map(|time| Instant::now() + time);
     let workspace = Workspace::open()?;
@@ -42,61 +44,84 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         }
         return Ok(());
     }
-    for plan in &plans {
-        plan.must_be_buildable()?;
-    }
-    if let Some(all_done) = plans.iter().map(done).collect::<Option<Vec<_>>>() {
-        for (plan, done) in plans.iter().zip(&all_done) {
-            eprintln!("nothing to do: {} {} is built, verified and has run", plan.target, plan.variant);
-            report(plan, done);
-        }
-        return Ok(());
-    }
-    signals::listen()?;
-    let resume = |error: Error| if error.exit_code() == 75 { error.help(resume_command()) } else { error };
-    let go_on = |stage: &str| stop_before(stage, deadline, signals::stop_wanted()).map_err(resume);
-    go_on("fetching the toolchain")?;
-    let toolchain = workspace.toolchain(&flags.what, &plans)?;
-    let options = Options {
-        jobs: flags.jobs,
-        deadline,
-        precompile: !flags.no_pch,
-        cache: &cache,
-        cluster: cluster.as_ref(),
-    };
-    for plan in &plans {
-        go_on("fetching V8's tree")?;
-        source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
-        go_on("configuring")?;
-        let build = compile::configure(plan, &toolchain)?;
-        go_on("compiling")?;
-        eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
-        let cell = Cell { target: plan.target.clone(), variant: plan.variant.clone() };
-        let record = Record::of(&workspace.cache, &cell);
-        record.begin()?;
-        let compiled = compile::compile(plan, &build, &toolchain, &workspace.cache.sccache(), &options);
-        // Also of a build that failed or was stopped: its objects are what the next machine goes on from.
-        record.end()?;
-        let statistics = compiled.map_err(resume)?;
-        eprintln!("compiled: {}", compile::summary(&statistics));
-        go_on("packing")?;
-        let packed = package::pack(&workspace, plan, &build, &toolchain)?;
-        go_on("verifying")?;
-        verify::run(&plan.archive, false)?;
-        go_on("running JavaScript")?;
-        let demonstration = smoke::link_and_run(&workspace, &plan.archive, &toolchain)?;
-        let done = Done {
-            build_id: plan.build_id,
-            size_bytes: packed.size_bytes,
-            sha256: packed.sha256,
-            demonstration,
+    let (plans, left_out) = plan::buildable(plans)?;
+    let mut round = Round::new(plans, left_out);
+    round.each(&mut |plan, figures| {
+        let Some(done) = done(plan) else { return Ok(State::Open) };
+        eprintln!("nothing to do: {} {} is built, verified and has run", plan.target, plan.variant);
+        report(plan, &done, figures);
+        Ok(State::NothingToDo)
+    });
+    let open = round.open();
+    if !open.is_empty() {
+        signals::listen()?;
+        let go_on = |stage: &str| stop_before(stage, deadline, signals::stop_wanted());
+        // What is fetched is fetched for all of them before hours of compiling, and what fails for all of them fails once.
+        go_on("fetching the toolchain").map_err(|error| error.help(resume_command()))?;
+        let toolchain = workspace.toolchain(&flags.what, &open)?;
+        round.each(&mut |plan, _| {
+            go_on("fetching V8's tree")?;
+            source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
+            Ok(State::Open)
+        });
+        let options = Options {
+            jobs: flags.jobs,
+            deadline,
+            precompile: !flags.no_pch,
+            cache: &cache,
+            cluster: cluster.as_ref(),
         };
-        let mark = plan.out.join(DONE_FILE);
-        let text = serde_json::to_vec_pretty(&done).expect("strings and numbers only");
-        std::fs::write(&mark, text).or_io("write", &mark)?;
-        report(plan, &done);
+        let (count, mut number) = (round.open().len(), 0);
+        round.each(&mut |plan, figures| {
+            number += 1;
+            if count > 1 {
+                eprintln!("\n== {number} of {count}: {} {}", plan.target, plan.variant);
+            }
+            let done = build(plan, &workspace, &toolchain, &options, &go_on, figures)?;
+            report(plan, &done, figures);
+            Ok(State::Built)
+        });
     }
-    Ok(())
+    if !round.is_single() {
+        print!("\n{}", round.table());
+    }
+    round.verdict(&resume_command())
+}
+
+/// From a tree to an archive that has run, and the mark that says so.
+fn build(
+    plan: &Plan,
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    options: &Options<'_>,
+    go_on: &dyn Fn(&str) -> Result<()>,
+    figures: &mut Figures,
+) -> Result<Done> {
+    go_on("configuring")?;
+    let build = compile::configure(plan, toolchain)?;
+    go_on("compiling")?;
+    eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
+    let cell = Cell { target: plan.target.clone(), variant: plan.variant.clone() };
+    let record = Record::of(&workspace.cache, &cell);
+    record.begin()?;
+    let compiled = compile::compile(plan, &build, toolchain, &workspace.cache.sccache(), options);
+    // Also of a build that failed or was stopped: its objects are what the next machine goes on from.
+    record.end()?;
+    let statistics = compiled?;
+    eprintln!("compiled: {}", compile::summary(&statistics));
+    figures.compiled(&statistics);
+    go_on("packing")?;
+    let packed = package::pack(workspace, plan, &build, toolchain)?;
+    go_on("verifying")?;
+    verify::run(&plan.archive, false)?;
+    go_on("running JavaScript")?;
+    let demonstration = smoke::link_and_run(workspace, &plan.archive, toolchain)?;
+    let done =
+        Done { build_id: plan.build_id, size_bytes: packed.size_bytes, sha256: packed.sha256, demonstration };
+    let mark = plan.out.join(DONE_FILE);
+    let text = serde_json::to_vec_pretty(&done).expect("strings and numbers only");
+    std::fs::write(&mark, text).or_io("write", &mark)?;
+    Ok(done)
 }
 
 /// The wish to stop, looked for between stages; inside the longest one, `ninja.rs` looks for it.
@@ -117,7 +142,9 @@ fn done(plan: &Plan) -> Option<Done> {
 }
 
 /// stdout gets what a script wants; the last line says what ran.
-fn report(plan: &Plan, done: &Done) {
+fn report(plan: &Plan, done: &Done, figures: &mut Figures) {
+    figures.archive_bytes = Some(done.size_bytes);
+    figures.ran = done.demonstration.as_ref().map(|_| "natively".to_owned());
     println!("{}", plan.archive.display());
     println!("size    {} bytes ({:.1} MiB)", done.size_bytes, done.size_bytes as f64 / f64::from(1 << 20));
     println!("sha256  {}", done.sha256);
@@ -153,5 +180,34 @@ mod tests {
         let interrupted = "stopped: interrupted before packing; nothing is lost, the same command goes on";
         check(Some(future), true, Some(interrupted));
         check(None, true, Some(interrupted));
+    }
+
+    #[test]
+    fn f54_a_deadline_that_passes_while_one_target_is_built_stops_before_the_next() {
+        let any = || Workspace::open().unwrap().plans(&any_what()).unwrap().remove(0);
+        let mut round = Round::new(vec![any(), any(), any()], Vec::new());
+        let deadline = Some(Instant::now() + std::time::Duration::from_millis(200));
+        let mut begun = 0;
+        round.each(&mut |_, _| {
+            stop_before("configuring", deadline, false)?;
+            begun += 1;
+            std::thread::sleep(std::time::Duration::from_millis(250));
+            Ok(State::Built)
+        });
+        assert_eq!((begun, round.open().len()), (1, 1), "one is built, one stopped, one not begun");
+        let error = round.verdict("again").unwrap_err();
+        assert_eq!(error.exit_code(), 75);
+        assert!(error.to_string().contains("the deadline is reached before configuring"), "{error}");
+    }
+
+    fn any_what() -> crate::flags::What {
+        crate::flags::What {
+            targets: vec!["all".to_owned()],
+            variant: "release".to_owned(),
+            source: None,
+            output: None,
+            archive_format: crate::flags::Format::TarZst,
+            clang: None,
+        }
     }
 }

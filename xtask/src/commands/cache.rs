@@ -65,7 +65,7 @@ pub fn cell_of(workspace: &Workspace, cell: &flags::Cell) -> Result<Cell> {
         archive_format: flags::Format::TarZst,
         clang: None,
     };
-    let plan = workspace.plans(&what)?.swap_remove(0);
+    let plan = workspace.one_plan(&what)?;
     Ok(Cell { target: plan.target, variant: plan.variant })
 }
 

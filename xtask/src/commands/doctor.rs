@@ -26,15 +26,33 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
-    for plan in &plans {
+    let emulators = toolchain.emulators.iter();
+    let emulators =
+        emulators.map(|part| ("emulator", &part.processor, &part.version, part.ready, part.fetch_bytes));
+    let companions = toolchain.companions.iter();
+    let companions =
+        companions.map(|part| ("companion", &part.name, &part.version, part.ready, part.fetch_bytes));
+    for (kind, name, version, ready, fetch_bytes) in emulators.chain(companions) {
+        let state = match (ready, fetch_bytes) {
+            (true, _) => "there".to_owned(),
+            (false, 0) => "downloaded, not unpacked yet".to_owned(),
+            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+        };
+        println!("{kind:<10} {:<32} {state}", format!("{name} {version}"));
+    }
+    let mut trees = std::collections::BTreeSet::new();
+    for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {
         let package = &plan.source.package;
         let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };
         println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));
-        if let Some(reason) = &plan.planned_only {
-            println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
-        }
     }
-    if toolchain.is_ready() && plans.iter().all(|plan| plan.source.present) {
+    for (plan, reason) in
+        plans.iter().filter_map(|plan| plan.planned_only.as_ref().map(|reason| (plan, reason)))
+    {
+        println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
+    }
+    let mut wanted = plans.iter().filter(|plan| plan.is_wanted());
+    if toolchain.is_ready() && wanted.all(|plan| plan.source.present) {
         println!("all is there");
     } else {
         println!("to fetch   {}, and V8's tree", mib(toolchain.fetch_bytes()));

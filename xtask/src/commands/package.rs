@@ -6,16 +6,18 @@ use crate::compile::{self, Build};
 use crate::error::Result;
 use crate::flags::Package;
 use crate::package;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// Packs what was built for each plan.
 pub fn run(flags: &Package) -> Result<()> {
     let workspace = Workspace::open()?;
-    let plans = workspace.plans(&flags.what)?;
+    let (plans, left_out) = plan::buildable(workspace.plans(&flags.what)?)?;
+    for plan in &left_out {
+        eprintln!("left out: {}", plan.refusal());
+    }
     for plan in &plans {
-        plan.must_be_buildable()?;
         package::must_be_built(plan)?;
     }
     let toolchain = workspace.toolchain(&flags.what, &plans)?;

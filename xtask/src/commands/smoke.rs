@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{Format, Smoke, What};
-use crate::smoke::{self, Linker};
-use crate::toolchain::{Programs, Toolchain};
+use crate::process;
+use crate::smoke::{self, Emulator, Linker, Machine, Zig};
+use crate::toolchain::{Programs, Toolchain, companion};
 use crate::workspace::Workspace;
 
 /// Exit status 1 if a program fails or gives a wrong answer.
@@ -37,15 +38,46 @@ pub fn link_and_run(
 ) -> Result<Option<(String, String)>> {
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
-    let is_own = workspace.host().is_ok_and(|host| host.name() == row.host);
+    let host = workspace.host()?;
+    let is_own = host.name() == row.host;
+    let programs = Programs::new(env::path());
+    let processor = descriptor.target.split('-').next().unwrap_or_default();
+    let is_foreign = host.linux_processor() != Some(processor);
+    let emulator = match toolchain.emulator(processor).filter(|_| is_foreign) {
+        Some(program) => {
+            let said = process::read(process::command(&program).arg("--version"))?;
+            Some(Emulator { program, version: said.lines().next().unwrap_or_default().to_owned() })
+        }
+        None => None,
+    };
+    let companion = |name: &str| toolchain.companions.get(name).cloned();
+    let gnu_ld = match companion(&companion::gnu_ld(processor)) {
+        Some(program) => Ok(program),
+        None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
+        // Debian's `ld` is GNU's unless somebody chose another.
+        None => ["ld.bfd", "ld"]
+            .iter()
+            .find_map(|name| programs.find(name))
+            .ok_or_else(|| "there is no ld on PATH".to_owned()),
+    };
+    let zig = workspace.matrix.tools.sysroots.get(&row.sysroot).map(|sysroot| Zig {
+        program: toolchain.zig.clone(),
+        target: sysroot.zig_target.clone(),
+        cache: workspace.cache.root().join("zig"),
+    });
+    let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
+    let machine = Machine { emulator, musl };
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
         target: descriptor.target,
         clang_target: row.clang_target.clone(),
         sysroot: toolchain.sysroot(&row.sysroot),
-        rustc: Some(PathBuf::from(env::rustc())),
-        system_cxx: Programs::new(env::path()).find("c++").filter(|_| is_own),
+        rustc: is_own.then(|| PathBuf::from(env::rustc())),
+        system_cxx: programs.find("c++").filter(|_| is_own),
+        gnu_ld,
+        zig,
+        machine,
     };
     let plan = smoke::plan(archive, &linker, &workspace.cache)?;
     let report = smoke::run(&plan, &mut |line| eprintln!("{line}"))?;

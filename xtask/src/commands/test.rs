@@ -9,6 +9,7 @@ use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Format, Test, What};
+use crate::pch::policy::Compared;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
 
@@ -104,7 +105,15 @@ fn test_objects(what: &What) -> Result<()> {
     for plan in &plans {
         let comparison = bench::plain_again(&plan.out, &toolchain, OBJECTS, &commit)?;
         eprint!("{}", comparison.text());
-        comparison.verdict()?;
+        if Compared::here().knows(&plan.target, &plan.variant) {
+            comparison.verdict()?;
+        } else if !comparison.differences.is_empty() {
+            eprintln!(
+                "no failure yet: of {} {} not every object has been compared\n  \
+                 cargo xtask bench --objects-identical --learn --variant {}   does it, in hours",
+                plan.target, plan.variant, plan.variant
+            );
+        }
     }
     Ok(())
 }
@@ -158,15 +167,11 @@ fn cluster_lacks() -> Option<&'static str> {
 fn test_cluster(what: &What, sum: &mut Sum) -> Result<()> {
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
-    let Some(zig) = &toolchain.zig else {
-        eprintln!("NOT TESTED: only the pinned compiler can be sent to a cluster");
-        return Ok(());
-    };
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "distribute::real_tests"]);
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache).env("LIBV8_TEST_LLVM", &toolchain.llvm);
     // Whatever cargo does to the file meanwhile, this is the tool.
     let tool = format!("/proc/{}/exe", std::process::id());
-    command.env("LIBV8_TEST_ZIG", zig).env("LIBV8_TEST_TOOL", tool);
+    command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", tool);
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
 }
 

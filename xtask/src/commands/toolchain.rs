@@ -12,6 +12,11 @@ pub fn run(flags: &Toolchain) -> Result<()> {
     for tool in &toolchain.entries {
         eprintln!("  {} {}", tool.name, tool.version);
     }
+    for processor in &workspace.toolchain_plan(&flags.what, &plans)?.emulators {
+        if let Some(emulator) = toolchain.emulator(&processor.processor) {
+            eprintln!("  {}", emulator.display());
+        }
+    }
     println!("{}", toolchain.llvm.display());
     Ok(())
 }

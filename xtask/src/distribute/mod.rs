@@ -102,11 +102,12 @@ impl Dispatcher {
         let folder = out.join(FOLDER);
         crate::paths::remove_folder(&folder)?;
         fs::create_dir_all(&folder).or_io("create", &folder)?;
-        let zig = toolchain.zig.as_deref().ok_or_else(|| {
-            Error::failed("only the pinned compiler can be sent, and --clang or LIBV8_CLANG names another")
-        })?;
+        if toolchain.entries.iter().any(|entry| entry.name == "clang") {
+            let why = "only the pinned compiler can be sent, and --clang or LIBV8_CLANG names another";
+            return Err(Error::failed(why));
+        }
         let own = toolchain.llvm.parent().unwrap_or(&toolchain.llvm);
-        let archive = archive::prepare(&toolchain.llvm, zig, &own.join(FOLDER))?;
+        let archive = archive::prepare(&toolchain.llvm, &toolchain.zig, &own.join(FOLDER))?;
         let compiler = toolchain.clangxx();
         let compiler = fs::canonicalize(&compiler).or_io("find", &compiler)?;
         let socket = Socket::new(&format!("libv8-away-{}-{:08x}", std::process::id(), rough_number(out)))?;

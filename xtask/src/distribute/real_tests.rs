@@ -10,6 +10,7 @@ use crate::caches::Choice;
 use crate::env;
 use crate::sccache::real_servers::{Running, Servers, free_port};
 use crate::sccache::{Report as Cached, Server, Settings};
+use crate::toolchain::Entry;
 
 const TOKEN: &str = "s3cret-of-clients";
 
@@ -48,8 +49,9 @@ impl Machine {
             ninja: PathBuf::new(),
             sccache,
             clang_major: 0,
-            zig: Some(zig),
+            zig,
             entries: Vec::new(),
+            companions: BTreeMap::new(),
         };
         Some(Machine { folder, toolchain, tool, bubblewrap: Servers::in_folder(&servers).bubblewrap() })
     }
@@ -282,7 +284,7 @@ fn real_cluster_that_cannot_be_used_is_not_used() {
     let why = start(cluster.scheduler.port, "wrong");
     assert!(why.starts_with("a first compile failed: ") && why.contains("401"), "{why}");
     let mut own = machine.toolchain.clone();
-    own.zig = None;
+    own.entries.push(Entry { name: "clang".into(), version: String::new(), sha256: None });
     let good = machine.named(cluster.scheduler.port, TOKEN);
     assert!(Dispatcher::start(&good, &own, &machine.out()).err().unwrap().contains("--clang"));
 }

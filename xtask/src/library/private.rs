@@ -8,6 +8,8 @@
 //! So these names get another beginning, of the same length, in every object: `__cxa_throw` becomes `v8cxa_throw`, and
 //! `_ZNSt13runtime_error…` becomes `v8NSt13runtime_error…`. Nothing else in an object changes, not even its size.
 //!
+//! The unwinder's names (`_Unwind_Resume`, …) are treated alike: `embed/unwind.c` defines what the library has in its place.
+//!
 //! Kept are names of which any one definition serves all: operators new and delete, which a program may replace, and
 //! what a compiler calls in code without exceptions. C++ code that includes V8's headers needs no more than those, since it
 //! is compiled without exceptions and RTTI, as `cxx.flags` of `V8.json` says.
@@ -17,7 +19,7 @@ use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
 type Elf64 = elf::FileHeader64<object::LittleEndian>;
 
-/// What a private name begins with, in place of `__` or `_Z`.
+/// What a private name begins with, in place of `__`, `_Z` or `_U`.
 const PREFIX: &[u8; 2] = b"v8";
 
 /// Names that stay although they are of the C++ runtime: see the head of this file.
@@ -44,6 +46,9 @@ const SHARED: &[&str] = &[
 pub fn is_runtime_name(name: &str) -> bool {
     if SHARED.contains(&name) {
         return false;
+    }
+    if name.starts_with("_Unwind_") {
+        return true;
     }
     if let Some(rest) = name.strip_prefix("__") {
         return rest.starts_with("cxa_") || rest.starts_with("gxx_") || rest == "dynamic_cast";
@@ -102,6 +107,7 @@ mod tests {
             "__cxa_throw",
             "__cxa_demangle",
             "__gxx_personality_v0",
+            "_Unwind_RaiseException",
             "__dynamic_cast",
             "_ZSt13set_terminatePFvvE",
             "_ZNSt13runtime_errorC2EPKc",
@@ -151,6 +157,7 @@ mod tests {
                 ("DW.ref.__gxx_personality_v0", true),
                 ("__gxx_personality_v0", false),
                 ("_ZNSt13runtime_errorC2EPKc", false),
+                ("_Unwind_Resume", false),
                 ("memcpy", false),
             ],
         );
@@ -168,11 +175,12 @@ mod tests {
                 "DW.ref.v8gxx_personality_v0",
                 "v8gxx_personality_v0",
                 "v8NSt13runtime_errorC2EPKc",
+                "v8nwind_Resume",
                 "memcpy"
             ]
         );
         let changed = std::iter::zip(&before, &after).filter(|(old, new)| old != new).count();
-        assert_eq!((before.len(), changed), (after.len(), 6));
+        assert_eq!((before.len(), changed), (after.len(), 8));
         // What is private already stays as it is.
         let again = after.clone();
         make_private(&mut after).unwrap();

@@ -121,11 +121,15 @@ impl Preprocess {
     /// The text for sccache, once the list of headers is written for ninja; nothing if the compiler must be asked.
     pub fn answer(&self, compiler: &OsString) -> Option<String> {
         let own_dirs = self.compilers_own_dirs(compiler)?;
-        self.digest(own_dirs, &Path::new(FOLDER).join(MEMORY), &Policy::read().edition)
+        self.digest(
+            own_dirs,
+            &Path::new(FOLDER).join(MEMORY),
+            &Policy::read(Path::new("")).unwrap_or_default(),
+        )
     }
 
-    /// The same with the compiler's own folders and the policy's edition known.
-    fn digest(&self, own_dirs: Vec<String>, memory_file: &Path, edition: &str) -> Option<String> {
+    /// The same with the compiler's own folders and the policy known.
+    fn digest(&self, own_dirs: Vec<String>, memory_file: &Path, policy: &Policy) -> Option<String> {
         let memory = fs::read_to_string(memory_file).unwrap_or_default();
         let mut reach = Reach::new(self, own_dirs, &memory);
         let is_known = reach.follow_all().is_some();
@@ -142,7 +146,9 @@ impl Preprocess {
             }
             fs::write(list, text + "\n").ok()?;
         }
-        let mut text = format!("libv8 key 1, {edition}\n");
+        // An object that was kept before its name came onto a list is not what a build with that list makes.
+        let way = self.dependencies.as_ref().map(|(_, object)| policy.way(object));
+        let mut text = format!("libv8 key 2, {way:?}\n");
         for flag in &self.flags {
             text.push_str(&format!("{flag}\n"));
         }
@@ -154,7 +160,7 @@ impl Preprocess {
             };
             text.push_str(&format!("{shown}\t{}\n", one.digest));
         }
-        Some(format!("libv8 key 1\n{}\n", Sha256::of_bytes(text.as_bytes())))
+        Some(format!("libv8 key 2\n{}\n", Sha256::of_bytes(text.as_bytes())))
     }
 
     /// Where the compiler looks without being told; asked of it once for each set of flags.

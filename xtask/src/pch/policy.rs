@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use v8_archive::Sha256;
 
 use super::shim::FOLDER;
 use crate::error::{Error, IoContext as _, Result};
@@ -23,9 +22,17 @@ pub struct Policy {
     pub late: BTreeSet<String>,
     /// Objects that are compiled without a header.
     pub plain: BTreeSet<String>,
-    /// A digest of the two lists. It is part of every key: an object that was kept before its name came onto a list is not
-    /// what a build with that list makes.
-    pub edition: String,
+}
+
+/// How a source meets its target's headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It reads all of them itself.
+    Plain,
+    /// They are precompiled, and it instantiates their templates itself.
+    Late,
+    /// They are precompiled with their templates instantiated.
+    Instantiated,
 }
 
 /// `compared.toml`.
@@ -83,9 +90,7 @@ impl Compared {
 
     /// For a version of V8 and a compiler, by its name and version.
     pub fn policy(self, v8: &str, compiler: &str) -> Policy {
-        let lists = format!("{:?}\n{:?}", self.late, self.plain);
         Policy {
-            edition: Sha256::of_bytes(lists.as_bytes()).to_string()[..12].to_owned(),
             instantiate: self.v8 == v8 && self.compiler == compiler,
             late: self.late,
             // An object that differs with one V8 is likely to differ with the next.
@@ -122,6 +127,11 @@ impl Compared {
         self.identical.sort();
     }
 
+    /// Whether every object of a build was found equal.
+    pub fn knows(&self, target: &str, variant: &str) -> bool {
+        self.identical.iter().any(|known| known.target == target && known.variant == variant)
+    }
+
     /// Writes it into the repository, below the comment that the file begins with.
     pub fn write(&self) -> Result<()> {
         let path = repository().join("xtask/src/pch/compared.toml");
@@ -146,14 +156,16 @@ impl Policy {
         Compared::here().policy(v8, compiler)
     }
 
-    /// Whether an object is compiled without a header.
-    pub fn is_plain(&self, object: &str) -> bool {
-        self.plain.contains(of_any_toolchain(object))
-    }
-
-    /// Whether an object's header holds its templates instantiated.
-    pub fn instantiates(&self, object: &str) -> bool {
-        self.instantiate && !self.late.contains(of_any_toolchain(object))
+    /// How an object is compiled.
+    pub fn way(&self, object: &str) -> Way {
+        let object = of_any_toolchain(object);
+        if self.plain.contains(object) {
+            Way::Plain
+        } else if !self.instantiate || self.late.contains(object) {
+            Way::Late
+        } else {
+            Way::Instantiated
+        }
     }
 
     /// For the compilers of a build, into its folder.
@@ -163,10 +175,9 @@ impl Policy {
         write_whole(&folder.join(FILE), serde_json::to_vec_pretty(self).expect("strings and booleans only"))
     }
 
-    /// What stands in ninja's folder, where a compiler runs; the careful one if nothing does.
-    pub fn read() -> Policy {
-        let text = fs::read(Path::new(FOLDER).join(FILE));
-        text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    /// What stands in ninja's folder.
+    pub fn read(out: &Path) -> Option<Policy> {
+        serde_json::from_slice(&fs::read(out.join(FOLDER).join(FILE)).ok()?).ok()
     }
 }
 
@@ -194,24 +205,20 @@ mod tests {
 
     #[test]
     fn what_differs_goes_a_list_further_each_time() {
-        let way = |known: &Compared, object: &str| {
-            let policy = known.clone().policy(&known.v8, &known.compiler);
-            (policy.instantiates(object), policy.is_plain(object))
-        };
+        let way =
+            |known: &Compared, object: &str| known.clone().policy(&known.v8, &known.compiler).way(object);
         let mut known = Compared::empty("1.2.3.4", "clang");
-        let editions = |known: &Compared| known.clone().policy("", "").edition;
-        let first = editions(&known);
-        assert_eq!(way(&known, "obj/a/b.o"), (true, false));
+        assert_eq!(way(&known, "obj/a/b.o"), Way::Instantiated);
         known.differ(["clang_x64/obj/a/b.o"]).unwrap();
-        assert_eq!(way(&known, "obj/a/b.o"), (false, false));
-        assert_eq!(way(&known, "clang_x64/obj/a/b.o"), (false, false), "for each toolchain");
-        assert_eq!(way(&known, "obj/a/c.o"), (true, false));
+        assert_eq!(way(&known, "obj/a/b.o"), Way::Late);
+        assert_eq!(way(&known, "clang_x64/obj/a/b.o"), Way::Late, "for each toolchain");
+        assert_eq!(way(&known, "obj/a/c.o"), Way::Instantiated);
         known.differ(["obj/a/b.o"]).unwrap();
-        assert!(way(&known, "obj/a/b.o").1, "without a header");
-        assert_ne!(editions(&known), first, "keys change with the lists");
+        assert_eq!(way(&known, "obj/a/b.o"), Way::Plain);
         assert!(known.differ(["obj/a/b.o"]).unwrap_err().to_string().contains("obj/a/b.o differs without"));
         known.are_identical("t", "lite", 3);
         known.are_identical("t", "lite", 4);
+        assert!(known.knows("t", "lite") && !known.knows("t", "release"));
         assert_eq!(known.identical, [Identical { target: "t".into(), variant: "lite".into(), objects: 4 }]);
     }
 }

@@ -15,7 +15,7 @@ use super::Groups;
 use super::choose::{self, Choice};
 use super::journal::{Event, Stopwatch};
 use super::key::Preprocess;
-use super::policy::Policy;
+use super::policy::{Policy, Way};
 use crate::distribute::send;
 use crate::{env, process};
 
@@ -155,11 +155,12 @@ impl Compile {
         }
         let relative = Path::new(&self.object).strip_prefix(&directory).unwrap_or(Path::new(&self.object));
         let relative = relative.to_str()?.replace('\\', "/");
-        let policy = Policy::read();
-        if policy.is_plain(&relative) {
-            return None;
-        }
-        let instantiate = policy.instantiates(&relative);
+        // Without a policy: with care.
+        let instantiate = match Policy::read(Path::new("")).unwrap_or_default().way(&relative) {
+            Way::Plain => return None,
+            Way::Late => false,
+            Way::Instantiated => true,
+        };
         let group = relative.rsplit_once('/')?.0;
         let mut digest = Sha256::new();
         for flag in &self.flags {

@@ -153,8 +153,8 @@ fn every_archive_says_of_every_feature_whether_it_is_there() {
 #[test]
 fn a_planned_target_is_planned_and_refused() {
     for plan in all("cache", |_| {}) {
-        match (&plan.planned_only, plan.must_be_buildable()) {
-            (None, Ok(())) => {}
+        match (&plan.planned_only, buildable(vec![plan.clone()])) {
+            (None, Ok((can, cannot))) => assert_eq!((can.len(), cannot.len()), (1, 0)),
             (Some(reason), Err(error)) => {
                 assert_eq!(error.exit_code(), 2);
                 assert!(error.to_string().contains(reason.as_str()), "{error}");
@@ -162,4 +162,39 @@ fn a_planned_target_is_planned_and_refused() {
             (state, result) => panic!("{}: {state:?} and {result:?}", plan.target),
         }
     }
+}
+
+/// The first two targets can be built and the others cannot; `by_name` are the numbers of those that were named.
+fn four(by_name: &[usize]) -> Result<(Vec<Plan>, Vec<Plan>)> {
+    let reason = |number: usize| (number >= 2).then(|| format!("reason {number}"));
+    let plans = all("cache", |_| {}).into_iter().take(4).enumerate().map(|(number, plan)| Plan {
+        planned_only: reason(number),
+        by_name: by_name.contains(&number),
+        ..plan
+    });
+    buildable(plans.collect())
+}
+
+#[test]
+fn all_leaves_out_what_cannot_be_built_and_a_name_does_not() {
+    for by_name in [&[] as &[usize], &[0], &[0, 1]] {
+        let (can, cannot) = four(by_name).unwrap();
+        assert_eq!((can.len(), cannot.len()), (2, 2));
+        assert!(can.iter().all(Plan::is_wanted) && !cannot.iter().any(Plan::is_wanted));
+    }
+    let check = |by_name: &[usize], named: &[&str], not_named: &[&str]| {
+        let error = four(by_name).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        named.iter().for_each(|reason| assert!(text.contains(reason), "{text}"));
+        not_named.iter().for_each(|reason| assert!(!text.contains(reason), "{text}"));
+    };
+    check(&[0, 2], &["reason 2"], &["reason 3"]);
+    check(&[3, 2], &["reason 2", "reason 3"], &[]);
+    let none = all("cache", |_| {}).into_iter().take(2).map(|plan| Plan {
+        planned_only: Some("reason".to_owned()),
+        by_name: false,
+        ..plan
+    });
+    assert_eq!(buildable(none.collect()).unwrap_err().exit_code(), 2);
 }

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use v8_archive::Descriptor;
 
-use super::plan::{CommandLine, Inputs};
+use super::matrix::{Form, Tool};
+use super::plan::{CommandLine, Inputs, Zig};
 
 /// Linking 160 MB of objects with the user's own linker takes seconds; only something that hangs takes minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
+
+/// Zig compiles a libc, and for C++ a libc++, when it first links for a target: two minutes of CPU.
+const ZIG_LIMIT: Duration = Duration::from_secs(1200);
 
 /// Repository, cache and temporary folders are made by us or by cargo, whose paths are UTF-8 as well; another path is shown
 /// with replacement characters and then not found, which the error names.
@@ -30,17 +34,12 @@ impl Link<'_> {
         self.inputs.scratch.join(name)
     }
 
-    /// The shared library.
-    pub fn plugin(&self) -> PathBuf {
-        self.out("libplugin.so")
-    }
-
     fn source(&self, name: &str) -> PathBuf {
         self.inputs.repository.join("smoke").join(name)
     }
 
     fn command(&self, program: &Path, arguments: Vec<String>) -> CommandLine {
-        CommandLine { program: program.to_path_buf(), arguments, limit: BUILD_LIMIT }
+        CommandLine { program: program.to_path_buf(), arguments, environment: Vec::new(), limit: BUILD_LIMIT }
     }
 
     /// The archive's libraries by their paths, then the system's: the order in which a linker must meet them.
@@ -50,80 +49,136 @@ impl Link<'_> {
         let system = descriptor.system_libraries.iter().map(|name| format!("-l{name}"));
         let frameworks =
             descriptor.frameworks.iter().flat_map(|name| ["-framework".to_owned(), name.clone()]);
-        let stubs = self.needs_gcc_s().then(|| format!("-L{}", utf8(&self.stubs())));
-        stubs.into_iter().chain(own).chain(system).chain(frameworks).collect()
+        own.chain(system).chain(frameworks).collect()
     }
 
-    /// Whether the archive wants the unwinder of the system's compiler, which no sysroot of ours has.
-    fn needs_gcc_s(&self) -> bool {
-        self.inputs.descriptor.system_libraries.iter().any(|name| name == "gcc_s")
+    /// The form in which programs are linked that are linked once.
+    pub fn usual(&self) -> Form {
+        Form::usual(self.inputs.descriptor.libc.family)
     }
 
-    /// Where stand-ins for system libraries are built.
-    pub fn stubs(&self) -> PathBuf {
-        self.inputs.scratch.join("stubs")
-    }
-
-    /// The steps, with something to link `-lgcc_s` against made first: see `smoke/gcc_s.c`.
-    pub fn with_unwinder(&self, mut steps: Vec<CommandLine>) -> Vec<CommandLine> {
-        if self.needs_gcc_s() {
-            let mut arguments = self.clang();
-            let flags = ["-fPIC", "-shared", "-nostdlib", "-Wl,-soname,libgcc_s.so.1"];
-            arguments.extend(flags.map(str::to_owned));
-            arguments.extend([
-                utf8(&self.source("gcc_s.c")),
-                "-o".to_owned(),
-                utf8(&self.stubs().join("libgcc_s.so")),
-            ]);
-            steps.insert(0, self.command(&self.inputs.linker.clang, arguments));
-        }
-        steps
-    }
-
-    fn clang(&self) -> Vec<String> {
+    fn clang(&self, tool: Tool, form: Form) -> Vec<String> {
         let linker = self.inputs.linker;
-        vec![
-            format!("--target={}", linker.clang_target),
-            format!("--sysroot={}", utf8(&linker.sysroot)),
-            "-fuse-ld=lld".to_owned(),
-            // What unwinds is in the archive or among the descriptor's system libraries; clang is not to guess.
-            "--unwindlib=none".to_owned(),
-        ]
+        let mut words =
+            vec![format!("--target={}", linker.clang_target), format!("--sysroot={}", utf8(&linker.sysroot))];
+        words.push(match (tool, &linker.gnu_ld) {
+            (Tool::GnuLd, Ok(program)) => format!("--ld-path={}", utf8(program)),
+            _ => "-fuse-ld=lld".to_owned(),
+        });
+        // What unwinds is in the archive or among the descriptor's system libraries; clang is not to guess.
+        words.push("--unwindlib=none".to_owned());
+        words.extend(self.form(form).iter().map(|word| (*word).to_owned()));
+        // The sysroot has musl's static library only; the first folder with a libc wins.
+        if let Some(folder) =
+            linker.machine.musl.as_deref().and_then(Path::parent).filter(|_| !form.is_static())
+        {
+            words.push(format!("-L{}", utf8(folder)));
+        }
+        words
     }
 
-    fn c(&self, more: &[&str], source: &Path, out: &Path, libraries: Vec<String>) -> CommandLine {
-        let mut arguments = self.clang();
+    fn form(&self, form: Form) -> &'static [&'static str] {
+        match form {
+            Form::Static => &["-static"],
+            Form::StaticPie => &["-static-pie"],
+            Form::Dynamic => &[],
+            // -z defs: nothing may be left for the program that loads it. --exclude-libs: it exports what plugin.c says only.
+            Form::Shared => {
+                &["-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,defs", "-Wl,--exclude-libs,ALL"]
+            }
+        }
+    }
+
+    fn c(&self, tool: Tool, form: Form, more: &[&str], source: &Path, out: &Path) -> CommandLine {
+        let linker = self.inputs.linker;
+        let (program, mut arguments) = match (tool, &linker.zig) {
+            (Tool::Zig, Some(zig)) => (&zig.program, self.zig(zig, "cc", form)),
+            _ => (&linker.clang, self.clang(tool, form)),
+        };
         arguments.extend(["-std=c11", "-O1", "-Wall", "-Wextra", "-pthread"].map(str::to_owned));
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
         arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
-        arguments.extend([utf8(source), "-o".to_owned(), utf8(out)]);
-        arguments.extend(libraries);
-        self.command(&self.inputs.linker.clang, arguments)
+        arguments.push(utf8(source));
+        if tool == Tool::GnuLd {
+            arguments.push(utf8(&self.source("dso_handle.c")));
+        }
+        arguments.extend(["-o".to_owned(), utf8(out)]);
+        let command = self.command(program, arguments);
+        if tool == Tool::Zig { self.with_zigs_cache(command) } else { command }
+    }
+
+    /// The same with the archive's libraries behind it.
+    fn linked(&self, mut command: CommandLine) -> CommandLine {
+        command.arguments.extend(self.libraries());
+        command
+    }
+
+    fn zig(&self, zig: &Zig, driver: &str, form: Form) -> Vec<String> {
+        let mut words = vec![driver.to_owned(), "-target".to_owned(), zig.target.clone()];
+        // Zig's own checks of undefined behaviour are not what is tried here.
+        words.push("-fno-sanitize=all".to_owned());
+        match form {
+            // In zig's words; clang's own are not understood.
+            Form::StaticPie => words.extend(["-static", "-pie"].map(str::to_owned)),
+            // Without it programs for musl are static.
+            Form::Dynamic => words.push("-dynamic".to_owned()),
+            // It knows no --exclude-libs.
+            Form::Shared => words.extend(["-fPIC", "-fvisibility=hidden", "-shared"].map(str::to_owned)),
+            Form::Static => {
+                words.extend(self.form(form).iter().map(|word| (*word).to_owned()));
+            }
+        }
+        words
+    }
+
+    /// Zig makes the target's libc when it first links, and keeps it.
+    fn with_zigs_cache(&self, mut command: CommandLine) -> CommandLine {
+        if let Some(zig) = &self.inputs.linker.zig {
+            command.environment =
+                ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, utf8(&zig.cache))).to_vec();
+            command.limit = ZIG_LIMIT;
+        }
+        command
+    }
+
+    /// A file of this tool and form.
+    pub fn out_by(&self, tool: Tool, form: Form) -> PathBuf {
+        self.out(&format!("{}-{}", tool.name(), form.name()))
+    }
+
+    /// The shared library.
+    pub fn plugin(&self, tool: Tool) -> PathBuf {
+        self.out(&format!("libplugin-{}.so", tool.name()))
     }
 
     /// `plugin.c`.
-    pub fn shared(&self) -> CommandLine {
-        // -z defs: nothing may be left for the program that loads it. --exclude-libs: it exports what plugin.c says only.
-        let more = ["-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,defs", "-Wl,--exclude-libs,ALL"];
-        self.c(&more, &self.source("plugin.c"), &self.plugin(), self.libraries())
+    pub fn shared(&self, tool: Tool) -> CommandLine {
+        self.linked(self.c(tool, Form::Shared, &[], &self.source("plugin.c"), &self.plugin(tool)))
     }
 
     /// `host.c`.
-    pub fn host(&self) -> CommandLine {
+    pub fn host(&self, tool: Tool, out: &Path) -> CommandLine {
         // POSIX 2008 declares dlopen and pthreads under -std=c11. The program has no V8 in it, and no library but the system's.
         let more = ["-D_POSIX_C_SOURCE=200809L"];
-        self.c(&more, &self.source("host.c"), &self.out("host"), vec!["-ldl".to_owned()])
+        let mut command = self.c(tool, Form::Dynamic, &more, &self.source("host.c"), out);
+        command.arguments.push("-ldl".to_owned());
+        command
+    }
+
+    /// `linked.c`.
+    pub fn small(&self, tool: Tool, form: Form) -> CommandLine {
+        self.linked(self.c(tool, form, &[], &self.source("linked.c"), &self.out_by(tool, form)))
     }
 
     /// `interface_test.c`.
     pub fn c_program(&self, source: &Path) -> CommandLine {
-        self.c(&[], source, &self.out("interface_test"), self.libraries())
+        self.linked(self.c(Tool::Lld, self.usual(), &[], source, &self.out("interface_test")))
     }
 
     /// `cxx.cc`.
     pub fn cxx(&self) -> CommandLine {
         let Descriptor { cxx, defines, .. } = self.inputs.descriptor;
-        let mut arguments = self.clang();
+        let mut arguments = self.clang(Tool::Lld, self.usual());
         arguments.extend([format!("-std={}", cxx.standard), "-O1".to_owned(), "-pthread".to_owned()]);
         arguments.extend(cxx.flags.iter().cloned());
         arguments.extend(defines.iter().chain(&cxx.defines).map(|define| format!("-D{define}")));
@@ -136,12 +191,21 @@ impl Link<'_> {
         arguments.extend([utf8(&self.source("cxx.cc")), "-o".to_owned(), utf8(&self.out("cxx"))]);
         // The archive carries its C++ library.
         arguments.push("-nostdlib++".to_owned());
-        arguments.extend(self.libraries());
-        self.command(&self.inputs.linker.clangxx, arguments)
+        self.linked(self.command(&self.inputs.linker.clangxx, arguments))
     }
 
     /// `exceptions.cc`, as a user links it who knows nothing of our toolchain.
     pub fn system_cxx(&self, cxx: &Path) -> CommandLine {
+        self.command(cxx, self.exceptions())
+    }
+
+    /// `exceptions.cc` for a target that the system has no C++ compiler for: zig's has a C++ library and an unwinder of its own.
+    pub fn zig_cxx(&self, zig: &Zig) -> CommandLine {
+        let arguments = [self.zig(zig, "c++", self.usual()), self.exceptions()].concat();
+        self.with_zigs_cache(self.command(&zig.program, arguments))
+    }
+
+    fn exceptions(&self) -> Vec<String> {
         let mut arguments: Vec<String> = ["-std=c++17", "-O1", "-pthread"].map(str::to_owned).to_vec();
         arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
         arguments.extend([
@@ -149,8 +213,8 @@ impl Link<'_> {
             "-o".to_owned(),
             utf8(&self.out("exceptions")),
         ]);
-        arguments.extend(self.libraries().into_iter().filter(|word| !word.starts_with("-L")));
-        self.command(cxx, arguments)
+        arguments.extend(self.libraries());
+        arguments
     }
 
     /// `capi.rs`.

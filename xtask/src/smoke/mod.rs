@@ -4,6 +4,8 @@
 //! shows what no look into it can: a missing runtime function, a wrong define, an object of other flags.
 
 mod link;
+mod machine;
+mod matrix;
 mod plan;
 mod report;
 mod table;
@@ -16,7 +18,8 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub use plan::{Inputs, Linker, SmokePlan};
+pub use machine::{Emulator, Machine};
+pub use plan::{Inputs, Linker, SmokePlan, Zig};
 pub use report::{ProgramReport, SmokeReport};
 pub use table::Table;
 
@@ -60,14 +63,13 @@ pub fn run(plan: &SmokePlan, tell: &mut dyn FnMut(&str)) -> Result<SmokeReport> 
     tell(&format!("unpacking {}", plan.archive.display()));
     v8_archive::unpack(&plan.archive, &plan.unpacked, &v8_archive::Limits::default())
         .map_err(|error| Error::failed(error.to_string()))?;
-    fs::create_dir(&plan.stubs).or_io("create", &plan.stubs)?;
     for (path, text) in &plan.files {
         fs::write(path, text).or_io("write", path)?;
     }
-    let left_out = plan.left_out.iter().map(|(name, reason)| ((*name).to_owned(), reason.clone())).collect();
-    let mut report = SmokeReport { left_out, ..SmokeReport::default() };
+    let mut report = SmokeReport { left_out: plan.left_out.clone(), ..SmokeReport::default() };
     for program in &plan.programs {
-        tell(&format!("building and running {}", program.name));
+        let what = if program.build.is_empty() { "running" } else { "building and running" };
+        tell(&format!("{what} {}, {}", program.name, program.how));
         let (outcome, demonstration) = program.execute()?;
         report.programs.push(outcome);
         report.demonstration = report.demonstration.or(demonstration);
@@ -80,6 +82,7 @@ impl CommandLine {
     fn command(&self) -> Command {
         let mut command = process::command(&self.program);
         command.args(&self.arguments).env("TZ", "UTC").env("LC_ALL", "C");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -104,7 +107,9 @@ impl CommandLine {
 fn telling(stderr: &str) -> Option<&str> {
     let first = |word: &str| stderr.lines().find(|line| line.contains(word));
     let last = || stderr.lines().rev().find(|line| line.chars().any(char::is_alphanumeric));
-    first("error: ")
+    // GNU's linker names what is missing, and clang then says that the linker failed.
+    first("undefined reference to")
+        .or_else(|| first("error: "))
         .or_else(|| first("Fatal error"))
         .or_else(|| first("panicked at"))
         .or_else(last)
@@ -115,7 +120,8 @@ impl Program {
     /// Its report, and the demonstration's script and answer if it gave one.
     fn execute(&self) -> Result<(ProgramReport, Option<(String, String)>)> {
         let mut report = ProgramReport {
-            name: self.name.to_owned(),
+            name: self.name.clone(),
+            how: self.how.clone(),
             skipped: self.skipped,
             log: self.log.clone(),
             ..ProgramReport::default()
@@ -167,7 +173,7 @@ fn fault(verdict: &transcript::Verdict, ended: Result<(), String>) -> Option<Str
     Some(sentence)
 }
 
-/// `smoke/interface_test.c` says "N checks passed on V8 ..." or a line for each failure.
+/// A program that judges itself says "N checks passed on V8 ..." or a line for each failure.
 fn judge_lines(output: &str, report: &mut ProgramReport) {
     for line in output.lines() {
         if let Some((place, what)) = line.split_once(": failed: ") {

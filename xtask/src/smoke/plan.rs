@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use v8_archive::Descriptor;
+use v8_archive::descriptor::LibcFamily;
 
 use super::link::{Link, utf8};
+use super::machine::Machine;
+use super::matrix::{self, Form, Tool};
 use super::table::{Expectation, FEATURES, Format, Table, encode};
 use super::transcript::Check;
 use crate::error::Result;
 
-/// For the whole of one program. The longest, out of memory without a JIT, takes a few seconds.
+/// For the whole of one program that runs as it is. The longest, out of memory without a JIT, takes a few seconds.
 const RUN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Rows of the table that programs run which try a linker, not V8.
+const FEW_ROWS: usize = 3;
 
 /// The demonstration's name in transcripts.
 pub const DEMONSTRATION: &str = "demonstration";
@@ -52,6 +58,23 @@ pub struct Linker {
     pub rustc: Option<PathBuf>,
     /// The user's own C++ compiler, with a C++ library that is not V8's; `None` if there is none for `target`.
     pub system_cxx: Option<PathBuf>,
+    /// GNU's linker for the target's processor; or why there is none.
+    pub gnu_ld: Result<PathBuf, String>,
+    /// Zig as a compiler and linker, with its own C library; `None` if it has none for `target`.
+    pub zig: Option<Zig>,
+    /// What starts programs of the target.
+    pub machine: Machine,
+}
+
+/// Zig as users know it: `zig cc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zig {
+    /// The program.
+    pub program: PathBuf,
+    /// Its name of the target; for glibc with the floor.
+    pub target: String,
+    /// Where it keeps what it makes: absolute, and kept between runs.
+    pub cache: PathBuf,
 }
 
 /// From what a plan is made.
@@ -80,6 +103,8 @@ pub struct CommandLine {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Variables beside those that every command gets.
+    pub environment: Vec<(&'static str, String)>,
     /// After this long it is killed.
     pub limit: Duration,
 }
@@ -97,11 +122,13 @@ pub enum Speaks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// As in the report, and of its log.
-    pub name: &'static str,
+    pub name: String,
     /// One after the other.
     pub build: Vec<CommandLine>,
     /// After the builds.
     pub run: CommandLine,
+    /// Where and how it runs, for people.
+    pub how: String,
     /// How its output is judged.
     pub speaks: Speaks,
     /// Rows of the table that the archive has no feature for.
@@ -119,14 +146,12 @@ pub struct SmokePlan {
     pub unpacked: PathBuf,
     /// Removed at the end.
     pub scratch: PathBuf,
-    /// Where stand-ins for system libraries are built, inside `scratch`.
-    pub stubs: PathBuf,
     /// Files written to `scratch` before the first program: path and text.
     pub files: Vec<(PathBuf, String)>,
     /// The programs.
     pub programs: Vec<Program>,
     /// Programs that are not run, and why.
-    pub left_out: Vec<(&'static str, String)>,
+    pub left_out: Vec<(String, String)>,
 }
 
 impl SmokePlan {
@@ -151,68 +176,147 @@ impl SmokePlan {
         let shown_text = text.clone() + &encode(Format::Inspect, DEMONSTRATION, &demonstration.source);
         checks.push(demonstration);
 
+        let few: String =
+            rows.iter().take(FEW_ROWS).map(|row| encode(Format::String, &row.name, &row.source)).collect();
+        let few_rows = inputs.scratch.join("rows-few.txt");
+        let few_checks = [&checks[..rows.len().min(FEW_ROWS)], &behaviours(HOST, "smoke/host.c")].concat();
+
         let link = Link { inputs, unpacked: inputs.scratch.join("archive") };
-        let program = |name: &'static str, build, run: Vec<String>, speaks: Speaks, skipped| Program {
-            name,
-            build,
-            run: CommandLine { program: link.out(name), arguments: run, limit: RUN_LIMIT },
-            speaks,
-            skipped,
-            log: inputs.logs.join(format!("{name}.log")),
-        };
-        let (mut programs, mut left_out) = (Vec::new(), Vec::new());
+        let mut all = All { link: &link, programs: Vec::new(), left_out: Vec::new() };
+        let usual = link.usual();
+        let transcript = |checks| Speaks::Transcript(checks);
         match &inputs.linker.rustc {
             Some(rustc) => {
-                let speaks = Speaks::Transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
                 let arguments = [vec![utf8(&shown)], about(inputs.descriptor)].concat();
-                programs.push(program("capi", vec![link.rust(rustc)], arguments, speaks, skipped));
+                let speaks = transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
+                all.add("capi", vec![link.rust(rustc)], Start::of(usual, arguments), speaks, skipped);
             }
-            None => left_out.push(("capi", format!("no rustc for {}", inputs.linker.target))),
+            None => all.leave_out("capi", format!("no rustc for {}", inputs.linker.target)),
         }
-        programs.push(program(
-            "cxx",
-            link.with_unwinder(vec![link.cxx()]),
-            vec![utf8(&plain)],
-            Speaks::Transcript(cxx_checks),
-            skipped,
-        ));
-        let speaks = Speaks::Transcript([checks, behaviours(HOST, "smoke/host.c")].concat());
-        let arguments = vec![utf8(&link.plugin()), utf8(&shown)];
-        programs.push(program(
-            "host",
-            link.with_unwinder(vec![link.shared(), link.host()]),
-            arguments,
-            speaks,
-            skipped,
-        ));
-        match &inputs.linker.system_cxx {
-            Some(cxx) => {
-                let build = vec![link.system_cxx(cxx)];
-                programs.push(program("exceptions", build, Vec::new(), Speaks::Lines, 0));
+        let rows = || Start::of(usual, vec![utf8(&plain)]);
+        all.add("cxx", vec![link.cxx()], rows(), transcript(cxx_checks.clone()), skipped);
+        let plugin = |tool, rows: &Path| Start::of(Form::Shared, vec![utf8(&link.plugin(tool)), utf8(rows)]);
+        if all.can_be("host", Tool::Lld, Form::Shared) {
+            let build = vec![link.shared(Tool::Lld), link.host(Tool::Lld, &link.out("host"))];
+            let speaks = transcript([checks, behaviours(HOST, "smoke/host.c")].concat());
+            all.add("host", build, plugin(Tool::Lld, &shown), speaks, skipped);
+        }
+        match (&inputs.linker.system_cxx, &inputs.linker.zig) {
+            (Some(cxx), _) => {
+                all.add("exceptions", vec![link.system_cxx(cxx)], Start::of(usual, vec![]), Speaks::Lines, 0)
             }
-            None => left_out.push(("exceptions", format!("no c++ for {}", inputs.linker.target))),
+            (None, Some(zig)) => {
+                all.add("exceptions", vec![link.zig_cxx(zig)], Start::of(usual, vec![]), Speaks::Lines, 0)
+            }
+            (None, None) => all.leave_out("exceptions", format!("no c++ for {}", inputs.linker.target)),
         }
         let test = inputs.repository.join("smoke/interface_test.c");
-        if test.is_file() {
-            programs.push(program(
-                "interface_test",
-                link.with_unwinder(vec![link.c_program(&test)]),
-                Vec::new(),
-                Speaks::Lines,
-                0,
-            ));
+        let has_test = test.is_file();
+        if has_test {
+            let build = vec![link.c_program(&test)];
+            all.add("interface_test", build, Start::of(usual, vec![]), Speaks::Lines, 0);
         } else {
-            left_out.push(("interface_test", format!("there is no {}", test.display())));
+            all.leave_out("interface_test", format!("there is no {}", test.display()));
         }
+        for (tool, form) in matrix::combinations(inputs.descriptor.libc.family) {
+            let name = format!("{}-{}", tool.name(), form.name());
+            if !all.can_be(&name, tool, form) {
+                continue;
+            }
+            if form == Form::Shared {
+                let build = vec![link.shared(tool), link.host(tool, &link.out_by(tool, form))];
+                all.add(&name, build, plugin(tool, &few_rows), transcript(few_checks.clone()), 0);
+            } else {
+                let build = vec![link.small(tool, form)];
+                all.add(&name, build, Start::of(form, vec![]), Speaks::Lines, 0);
+            }
+        }
+        // The same programs once more, on another machine, as it were.
+        let processor = inputs.linker.target.split('-').next().unwrap_or_default();
+        for bytes in inputs.linker.machine.other_pages(processor) {
+            let name = |program| format!("{program}-{}k", bytes >> 10);
+            let again =
+                |program, start: Start| Start { page_bytes: Some(*bytes), program: Some(program), ..start };
+            all.add(&name("cxx"), vec![], again("cxx", rows()), transcript(cxx_checks.clone()), skipped);
+            if has_test {
+                let start = again("interface_test", Start::of(usual, vec![]));
+                all.add(&name("interface_test"), vec![], start, Speaks::Lines, 0);
+            }
+        }
+        let All { programs, left_out, .. } = all;
         Ok(SmokePlan {
             archive: inputs.archive.to_path_buf(),
             unpacked: link.unpacked.clone(),
             scratch: inputs.scratch.to_path_buf(),
-            stubs: link.stubs(),
-            files: vec![(plain, text), (shown, shown_text)],
+            files: vec![(plain, text), (shown, shown_text), (few_rows, few)],
             programs,
             left_out,
         })
+    }
+}
+
+/// How a program of the plan is started.
+struct Start {
+    form: Form,
+    arguments: Vec<String>,
+    page_bytes: Option<u32>,
+    /// Another program of the plan, which is run once more.
+    program: Option<&'static str>,
+}
+
+impl Start {
+    fn of(form: Form, arguments: Vec<String>) -> Start {
+        Start { form, arguments, page_bytes: None, program: None }
+    }
+}
+
+/// The programs so far.
+struct All<'a> {
+    link: &'a Link<'a>,
+    programs: Vec<Program>,
+    left_out: Vec<(String, String)>,
+}
+
+impl All<'_> {
+    fn add(&mut self, name: &str, build: Vec<CommandLine>, start: Start, speaks: Speaks, skipped: usize) {
+        let (inputs, machine) = (self.link.inputs, &self.link.inputs.linker.machine);
+        let file = self.link.out(start.program.unwrap_or(name));
+        let (program, mut arguments) = machine.start(&file, start.form.is_static(), start.page_bytes);
+        arguments.extend(start.arguments);
+        self.programs.push(Program {
+            name: name.to_owned(),
+            build,
+            run: CommandLine {
+                program,
+                arguments,
+                environment: Vec::new(),
+                limit: RUN_LIMIT * machine.patience(),
+            },
+            how: machine.how(start.page_bytes),
+            speaks,
+            skipped,
+            log: inputs.logs.join(format!("{name}.log")),
+        });
+    }
+
+    fn leave_out(&mut self, name: &str, reason: String) {
+        self.left_out.push((name.to_owned(), reason));
+    }
+
+    /// Whether this machine has what a program of this form by this linker needs; if not, it is left out.
+    fn can_be(&mut self, name: &str, tool: Tool, form: Form) -> bool {
+        let linker = self.link.inputs.linker;
+        let is_musl = self.link.inputs.descriptor.libc.family == LibcFamily::Musl;
+        let reason = match (tool, &linker.gnu_ld, &linker.zig) {
+            (Tool::GnuLd, Err(reason), _) => reason.clone(),
+            (Tool::Zig, _, None) => format!("zig has no libc for {}", linker.target),
+            _ if is_musl && !form.is_static() && linker.machine.musl.is_none() => {
+                "no shared library of musl, which is its loader, is here or can be fetched".to_owned()
+            }
+            _ => return true,
+        };
+        self.leave_out(name, reason);
+        false
     }
 }
 
@@ -258,7 +362,7 @@ impl fmt::Display for SmokePlan {
             writeln!(f, "write {} ({} bytes)", path.display(), text.len())?;
         }
         for program in &self.programs {
-            writeln!(f, "{}", program.name)?;
+            writeln!(f, "{}, {}", program.name, program.how)?;
             for command in program.build.iter().chain([&program.run]) {
                 writeln!(f, "  {command}")?;
             }

@@ -11,6 +11,8 @@ use crate::error::{Error, Kind, Result};
 pub struct ProgramReport {
     /// As in the plan.
     pub name: String,
+    /// Where and how it ran.
+    pub how: String,
     /// Checks that answered as they must.
     pub passed: usize,
     /// Rows the archive has no feature for.
@@ -77,14 +79,15 @@ impl SmokeReport {
 
 impl fmt::Display for SmokeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16}{:>8}{:>9}{:>8}", "program", "passed", "skipped", "failed")?;
+        writeln!(f, "{:<20}{:>8}{:>9}{:>8}  ran", "program", "passed", "skipped", "failed")?;
         for program in &self.programs {
             // A program that could not be built or checked nothing has failed, even with no row to show for it.
             let failed = (program.failures.len() + program.unanswered).max(usize::from(!program.is_good()));
-            writeln!(f, "{:<16}{:>8}{:>9}{failed:>8}", program.name, program.passed, program.skipped)?;
+            let ProgramReport { name, how, passed, skipped, .. } = program;
+            writeln!(f, "{name:<20}{passed:>8}{skipped:>9}{failed:>8}  {how}")?;
         }
         for (name, reason) in &self.left_out {
-            writeln!(f, "{name:<16}left out: {reason}")?;
+            writeln!(f, "{name:<20}  left out: {reason}")?;
         }
         if let Some((source, answer)) = &self.demonstration {
             writeln!(f, "{source}\n  = {answer}")?;
@@ -100,6 +103,7 @@ mod tests {
     fn program(name: &str) -> ProgramReport {
         ProgramReport {
             name: name.into(),
+            how: "natively".into(),
             passed: 70,
             skipped: 2,
             log: format!("/log/{name}.log").into(),
@@ -126,10 +130,10 @@ mod tests {
         report.verdict().expect("nothing failed");
         assert_eq!(
             report.to_string(),
-            "program           passed  skipped  failed\n\
-             capi                  70        2       0\n\
-             cxx                   70        2       0\n\
-             interface_test  left out: there is no file\n\
+            "program               passed  skipped  failed  ran\n\
+             capi                      70        2       0  natively\n\
+             cxx                       70        2       0  natively\n\
+             interface_test        left out: there is no file\n\
              [1n<<64n]\n  = [18446744073709551616n]\n"
         );
     }
@@ -153,10 +157,10 @@ mod tests {
         );
         assert_eq!(
             report.to_string(),
-            "program           passed  skipped  failed\n\
-             capi                  70        2       0\n\
-             cxx                   70        2       2\n\
-             host                  70        2       6\n"
+            "program               passed  skipped  failed  ran\n\
+             capi                      70        2       0  natively\n\
+             cxx                       70        2       2  natively\n\
+             host                      70        2       6  natively\n"
         );
     }
 

@@ -12,7 +12,7 @@ use v8_archive::{Descriptor, Format, PackOptions, Sha256};
 use super::plan::{SmokePlan, Speaks};
 use super::table::Expectation;
 use super::transcript::Check;
-use super::{Inputs, Linker, Table, run};
+use super::{Emulator, Inputs, Linker, Machine, Table, Zig, run};
 use crate::process;
 
 fn descriptor(variant: &str) -> Descriptor {
@@ -40,7 +40,7 @@ fn descriptor(variant: &str) -> Descriptor {
             include_dirs: vec!["include".into(), "include/c++/v1".into()],
         },
         libraries: vec![Library { name: "v8".into(), path: "lib/libv8.a".into() }],
-        system_libraries: vec!["pthread".into(), "m".into(), "gcc_s".into()],
+        system_libraries: vec!["pthread".into(), "m".into()],
         frameworks: vec![],
         cxx_runtime: CxxRuntime { name: "libc++".into(), abi_namespace: "__Cr".into(), bundled: true },
         tls_model: TlsModel::LocalDynamic,
@@ -98,51 +98,114 @@ fn linker(folder: &Path) -> Linker {
         sysroot: folder.join("sysroot"),
         rustc: Some(folder.join("bin/rustc")),
         system_cxx: Some(folder.join("bin/c++")),
+        gnu_ld: Ok(folder.join("bin/ld")),
+        zig: Some(Zig {
+            program: folder.join("bin/zig"),
+            target: "x86_64-linux-gnu.2.28".into(),
+            cache: folder.join("cache/zig"),
+        }),
+        machine: Machine::default(),
     }
 }
 
-#[test]
-fn the_plan_of_a_release() {
-    let plan = plan(&descriptor("release"), &linker(Path::new("/a b")), Path::new("/a b"));
-    assert_eq!(plan.to_string(), RELEASE);
+/// The linker of a machine that tries programs for musl on another processor.
+fn foreign_linker(folder: &Path) -> Linker {
+    let (emulator, version) =
+        (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
+    Linker {
+        target: "aarch64-unknown-linux-musl".into(),
+        clang_target: "aarch64-linux-musl".into(),
+        rustc: None,
+        system_cxx: None,
+        gnu_ld: Ok(folder.join("gnu-ld-aarch64/run")),
+        zig: Some(Zig { target: "aarch64-linux-musl".into(), ..linker(folder).zig.expect("it is there") }),
+        machine: Machine {
+            emulator: Some(Emulator { program: emulator, version }),
+            musl: Some(folder.join("musl/libc.so")),
+        },
+        ..linker(folder)
+    }
 }
 
-const RELEASE: &str = "\
-unpack /a b/libv8.tar.zst to /a b/cache/smoke/archive
-write /a b/cache/smoke/rows.txt (98 bytes)
-write /a b/cache/smoke/rows-and-demonstration.txt (200 bytes)
-capi
-  '/a b/bin/rustc' --edition 2024 --crate-name capi -O --target x86_64-unknown-linux-gnu -L 'native=/a b/cache/smoke/archive/lib' -l static=v8 -l dylib=pthread -l dylib=m -l dylib=gcc_s '/a b/repository/smoke/capi.rs' -o '/a b/cache/smoke/capi' (at most 300 s)
-  '/a b/cache/smoke/capi' '/a b/cache/smoke/rows-and-demonstration.txt' 15.2.124.1 jit=1 webassembly=1 intl=1 (at most 60 s)
-  checks: 16, rows skipped: 0
-cxx
-  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -fPIC -shared -nostdlib -Wl,-soname,libgcc_s.so.1 '/a b/repository/smoke/gcc_s.c' -o '/a b/cache/smoke/stubs/libgcc_s.so' (at most 300 s)
-  '/a b/bin/clang++' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c++23 -O1 -pthread -fno-rtti -nostdinc++ -DV8_GN_HEADER -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_EXTENSIVE -isystem '/a b/cache/smoke/archive/include' -isystem '/a b/cache/smoke/archive/include/c++/v1' '/a b/repository/smoke/cxx.cc' -o '/a b/cache/smoke/cxx' -nostdlib++ '-L/a b/cache/smoke/stubs' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
-  '/a b/cache/smoke/cxx' '/a b/cache/smoke/rows.txt' (at most 60 s)
-  checks: 7, rows skipped: 0
-host
-  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -fPIC -shared -nostdlib -Wl,-soname,libgcc_s.so.1 '/a b/repository/smoke/gcc_s.c' -o '/a b/cache/smoke/stubs/libgcc_s.so' (at most 300 s)
-  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c11 -O1 -Wall -Wextra -pthread -fPIC -fvisibility=hidden -shared -Wl,-z,defs -Wl,--exclude-libs,ALL '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/plugin.c' -o '/a b/cache/smoke/libplugin.so' '-L/a b/cache/smoke/stubs' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
-  '/a b/bin/clang' --target=x86_64-linux-gnu '--sysroot=/a b/sysroot' -fuse-ld=lld --unwindlib=none -std=c11 -O1 -Wall -Wextra -pthread -D_POSIX_C_SOURCE=200809L '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/host.c' -o '/a b/cache/smoke/host' -ldl (at most 300 s)
-  '/a b/cache/smoke/host' '/a b/cache/smoke/libplugin.so' '/a b/cache/smoke/rows-and-demonstration.txt' (at most 60 s)
-  checks: 6, rows skipped: 0
-exceptions
-  '/a b/bin/c++' -std=c++17 -O1 -pthread '-I/a b/cache/smoke/archive/include' '/a b/repository/smoke/exceptions.cc' -o '/a b/cache/smoke/exceptions' '/a b/cache/smoke/archive/lib/libv8.a' -lpthread -lm -lgcc_s (at most 300 s)
-  '/a b/cache/smoke/exceptions' (at most 60 s)
-interface_test
-  left out: there is no /a b/repository/smoke/interface_test.c
-remove /a b/cache/smoke
-";
+fn musl_descriptor() -> Descriptor {
+    Descriptor {
+        target: "aarch64-unknown-linux-musl".into(),
+        libc: Libc { family: LibcFamily::Musl, floor: "1.2.5".into() },
+        system_libraries: vec!["c".into()],
+        ..descriptor("release")
+    }
+}
+
+/// Compares with the committed file beside this one; UPDATE_SNAPSHOTS=1 writes it anew.
+#[track_caller]
+fn is_as_committed(plan: &SmokePlan, name: &str) {
+    let path = crate::paths::repository().join("xtask/src/smoke/plans").join(name);
+    let text = plan.to_string();
+    if crate::env::update_snapshots() {
+        fs::write(&path, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == committed,
+        "{} is not the plan: UPDATE_SNAPSHOTS=1 writes it anew\n{text}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_plan_of_this_machines_target() {
+    let folder = Path::new("/a b");
+    is_as_committed(&plan(&descriptor("release"), &linker(folder), folder), "native.txt");
+}
+
+#[test]
+fn the_plan_of_musl_on_another_processor() {
+    let folder = Path::new("/a b");
+    is_as_committed(&plan(&musl_descriptor(), &foreign_linker(folder), folder), "foreign-musl.txt");
+}
+
+/// What this machine lacks for a way of linking is said for each program.
+#[test]
+fn ways_of_linking_that_cannot_be_tried_are_said() {
+    let mut poor = foreign_linker(Path::new("/t"));
+    poor.gnu_ld = Err("no GNU linker".into());
+    poor.zig = None;
+    poor.machine.musl = None;
+    let plan = plan(&musl_descriptor(), &poor, Path::new("/t"));
+    let left_out: Vec<_> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+    let (loader, zig) = (
+        "no shared library of musl, which is its loader, is here or can be fetched",
+        "zig has no libc for aarch64-unknown-linux-musl",
+    );
+    assert_eq!(
+        left_out,
+        [
+            "capi: no rustc for aarch64-unknown-linux-musl".to_owned(),
+            format!("host: {loader}"),
+            "exceptions: no c++ for aarch64-unknown-linux-musl".to_owned(),
+            "interface_test: there is no /t/repository/smoke/interface_test.c".to_owned(),
+            format!("lld-dynamic: {loader}"),
+            "gnu-ld-static: no GNU linker".to_owned(),
+            "gnu-ld-static-pie: no GNU linker".to_owned(),
+            "gnu-ld-dynamic: no GNU linker".to_owned(),
+            "gnu-ld-shared: no GNU linker".to_owned(),
+            format!("zig-static: {zig}"),
+            format!("zig-static-pie: {zig}"),
+            format!("zig-dynamic: {zig}"),
+            format!("zig-shared: {zig}"),
+        ]
+    );
+}
 
 /// Without a feature its rows are skipped and counted, the library is asked whether it agrees, and the demonstration is without Intl.
 #[test]
 fn the_plan_of_lite_without_rustc() {
-    let without = Linker { rustc: None, system_cxx: None, ..linker(Path::new("/t")) };
+    let without = Linker { rustc: None, system_cxx: None, zig: None, ..linker(Path::new("/t")) };
     let lite = plan(&descriptor("lite"), &without, Path::new("/t"));
-    assert_eq!(lite.left_out[0], ("capi", "no rustc for x86_64-unknown-linux-gnu".into()));
+    assert_eq!(lite.left_out[0], ("capi".into(), "no rustc for x86_64-unknown-linux-gnu".into()));
     assert_eq!(
-        lite.programs.iter().map(|program| (program.name, program.skipped)).collect::<Vec<_>>(),
-        [("cxx", 1), ("host", 1)]
+        lite.programs.iter().map(|program| (program.name.as_str(), program.skipped)).collect::<Vec<_>>(),
+        [("cxx", 1), ("host", 1), ("gnu-ld-dynamic", 0), ("gnu-ld-shared", 0)]
     );
     assert!(!lite.files.iter().any(|(_, text)| text.contains("Intl")), "{:?}", lite.files);
     let lite = plan(&descriptor("lite"), &linker(Path::new("/t")), Path::new("/t"));
@@ -261,7 +324,7 @@ case "$name" in *.so) : > "$2"; exit 0;; esac
 cp '{0}/'"$name".sh "$2""#,
             self.0.display()
         );
-        for name in ["clang", "clang++", "rustc", "c++"] {
+        for name in ["clang", "clang++", "rustc", "c++", "zig"] {
             self.script(&format!("bin/{name}"), &compiler);
         }
         let mut plan = plan(&descriptor, &linker(&self.0), &self.0);
@@ -271,7 +334,7 @@ cp '{0}/'"$name".sh "$2""#,
                 Speaks::Transcript(checks) => format!("{}echo end\n", good(checks)),
                 Speaks::Lines => "echo '3 checks passed'\n".to_owned(),
             };
-            self.program(program.name, &said, "exit 0");
+            self.program(&program.name, &said, "exit 0");
         }
         plan
     }
@@ -321,11 +384,11 @@ fn good_programs_pass() {
     assert_eq!(
         table.lines().take(5).collect::<Vec<_>>(),
         [
-            "program           passed  skipped  failed",
-            "capi                  16        0       0",
-            "cxx                    7        0       0",
-            "host                   6        0       0",
-            "exceptions             3        0       0",
+            "program               passed  skipped  failed  ran",
+            "capi                      16        0       0  natively",
+            "cxx                        7        0       0  natively",
+            "host                       6        0       0  natively",
+            "exceptions                 3        0       0  natively",
         ]
     );
     assert!(table.ends_with("\n  = [18446744073709551616n, \"1.1.1970\", \"日本\"]\n"), "{table}");
@@ -359,8 +422,8 @@ fn failing_rows_of_all_programs_are_told() {
         assert!(error.contains(part), "{part}\n---\n{error}");
     }
     assert!(
-        table.contains("capi                  16        0       0")
-            && table.contains("cxx                    5        0       2"),
+        table.contains("capi                      16        0       0")
+            && table.contains("cxx                        5        0       2"),
         "{table}"
     );
 }
@@ -383,8 +446,8 @@ fn a_crash_names_its_row() {
     );
     assert!(error.contains(" in the row `two`; not run: 5, `three` first\n    log: "), "{error}");
     assert!(
-        table.contains("cxx                    1        0       6")
-            && table.contains("host                   6        0       0"),
+        table.contains("cxx                        1        0       6")
+            && table.contains("host                       6        0       0"),
         "{table}"
     );
 }
@@ -437,8 +500,8 @@ fn a_program_that_cannot_be_built_is_told_and_the_others_run() {
         "{error}"
     );
     assert!(
-        table.contains("cxx                    0        0       1")
-            && table.contains("host                   6        0       0"),
+        table.contains("cxx                        0        0       1")
+            && table.contains("host                       6        0       0"),
         "{table}"
     );
     let log = fs::read_to_string(&plan.programs[1].log).expect("a log is left");
@@ -467,7 +530,7 @@ fn interface_test_speaks_in_lines() {
     folder.program("interface_test", "echo '12 checks passed on V8 15'\n", "exit 0");
     let (table, error) = outcome(&plan);
     assert_eq!(error, None);
-    assert!(table.contains("interface_test        12        0       0"), "{table}");
+    assert!(table.contains("interface_test            12        0       0"), "{table}");
     folder.program("interface_test", "echo 'interface_test.c:7: failed: a != NULL'\n", "exit 1");
     let error = outcome(&plan).1.expect("a check failed");
     assert!(

@@ -1,4 +1,4 @@
-//! gn out of Debian's packages: a private apt root, the user's own mirror, Debian's own signatures; the system is not touched.
+//! Programs out of Debian's packages: a private apt root, the user's own mirror, Debian's own signatures; the system is not touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,10 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::download;
-use super::pins::{DebianPin, FilePin, GnTool, Sha256};
+use super::pins::{DebianPin, FilePin, Sha256};
 use super::programs::Programs;
 use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
 use crate::process;
 
 /// A package as it was unpacked.
@@ -25,11 +26,13 @@ pub struct Unpacked {
 
 /// What [`unpack`] needs to know.
 pub struct Job<'a> {
-    /// The pins.
-    pub gn: &'a GnTool,
-    /// The packages for this host.
+    /// Debian releases that may have the packages.
+    pub suites: &'a [String],
+    /// The keys that sign these releases.
+    pub keyring: &'a str,
+    /// The packages.
     pub packages: &'a [DebianPin],
-    /// Debian's name of the processor.
+    /// Debian's name of the processor that they are for.
     pub architecture: &'a str,
     /// The user's mirror of Debian; not needed when the cache has the packages.
     pub mirror: Option<&'a str>,
@@ -37,12 +40,14 @@ pub struct Job<'a> {
     pub downloads: &'a Path,
     /// A folder for apt's state, and for nothing else.
     pub scratch: &'a Path,
+    /// What a user can do who gets none of these packages.
+    pub help: &'a str,
 }
 
-/// Fetches what is not in the cache and unpacks all packages into `to/root`, with a launcher `to/gn`.
-pub fn unpack(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpacked>> {
-    let root = to.join("root");
-    fs::create_dir_all(&root).or_io("create", &root)?;
+/// Fetches what is not in the cache and unpacks all packages into `root`.
+pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<Vec<Unpacked>> {
+    remove_folder(job.scratch)?;
+    fs::create_dir_all(root).or_io("create", root)?;
     let mut apt = None;
     let mut all = Vec::new();
     for pin in job.packages {
@@ -68,11 +73,19 @@ pub fn unpack(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpac
                 apt.ok_or_else(|| Error::failed(format!("{} vanished from the cache", file_pin.file)))?;
             apt.download(&pin.package, &version, &file_pin.file, folder)
         })?;
-        process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(&root))?;
+        process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
         all.push(Unpacked { package: pin.package.clone(), version, sha256: file_pin.sha256 });
     }
+    remove_folder(job.scratch)?;
+    Ok(all)
+}
+
+/// Fetches and unpacks gn's packages into `to/root`, with a launcher `to/gn`.
+pub fn unpack_gn(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpacked>> {
+    let root = to.join("root");
+    let all = unpack(job, programs, &root)?;
     let launcher = to.join("gn");
-    fs::write(&launcher, launcher_script(&root)?).or_io("write", &launcher)?;
+    fs::write(&launcher, launcher_script(&root, "usr/bin/gn")?).or_io("write", &launcher)?;
     super::make_executable(&launcher)?;
     Ok(all)
 }
@@ -83,8 +96,8 @@ pub fn file_pin(pin: &DebianPin) -> FilePin {
     FilePin { file, size_bytes: pin.size_bytes, sha256: pin.sha256.clone() }
 }
 
-/// Starts gn through the loader and the libc that were unpacked beside it: the host's libc is older than gn needs.
-fn launcher_script(root: &Path) -> Result<String> {
+/// Starts a program through the loader and the libc that were unpacked beside it in `root`: the host's libc is older than it needs.
+pub fn launcher_script(root: &Path, program: &str) -> Result<String> {
     let lib = root.join("usr/lib");
     for folder in fs::read_dir(&lib).or_io("read", &lib)?.flatten().filter(|entry| entry.path().is_dir()) {
         for file in fs::read_dir(folder.path()).or_io("read", &folder.path())?.flatten() {
@@ -92,12 +105,12 @@ fn launcher_script(root: &Path) -> Result<String> {
             let (folder, name) = (folder.to_string_lossy(), name.to_string_lossy());
             if name.starts_with("ld-linux-") {
                 return Ok(format!(
-                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/usr/bin/gn\" \"$@\"\n"
+                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/{program}\" \"$@\"\n"
                 ));
             }
         }
     }
-    Err(Error::failed(format!("gn's packages hold no ld-linux-* below {}", lib.display())))
+    Err(Error::failed(format!("the packages of {program} hold no ld-linux-* below {}", lib.display())))
 }
 
 struct Offer {
@@ -108,25 +121,24 @@ struct Offer {
 /// An apt root of our own with fresh indexes.
 struct Apt<'a> {
     programs: &'a Programs,
+    help: &'a str,
     options: Vec<String>,
     config: PathBuf,
 }
 
 impl<'a> Apt<'a> {
-    fn update(job: &Job<'_>, programs: &'a Programs) -> Result<Apt<'a>> {
-        let mirror = job.mirror.ok_or_else(|| {
-            Error::failed("apt's sources name no mirror of Debian")
-                .help("set LIBV8_GN to a gn of your own, of 2026 or later")
-        })?;
+    fn update(job: &Job<'a>, programs: &'a Programs) -> Result<Apt<'a>> {
+        let mirror = job
+            .mirror
+            .ok_or_else(|| Error::failed("apt's sources name no mirror of Debian").help(job.help))?;
         let at = |name: &str| job.scratch.join(name);
         for folder in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(at(folder)).or_io("create", &at(folder))?;
         }
         let list: String = job
-            .gn
             .suites
             .iter()
-            .map(|suite| format!("deb [signed-by={}] {mirror} {suite} main\n", job.gn.keyring))
+            .map(|suite| format!("deb [signed-by={}] {mirror} {suite} main\n", job.keyring))
             .collect();
         // An image's hooks would clean the system's own folders, or refresh its indexes. They can only be cleared in a file read last.
         let hooks = ["Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"];
@@ -149,7 +161,7 @@ impl<'a> Apt<'a> {
             ("Acquire::Retries", "3".into()),
         ];
         let options = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let apt = Apt { programs, options, config: at("apt.conf") };
+        let apt = Apt { programs, help: job.help, options, config: at("apt.conf") };
         process::read(apt.command("apt-get").args(["--error-on=any", "update"]))?;
         Ok(apt)
     }
@@ -168,6 +180,7 @@ impl<'a> Apt<'a> {
             command.args(["--compare-versions", left, "ge", right]);
             Ok(process::output(&mut command)?.status.success())
         })
+        .map_err(|error| error.help(self.help))
     }
 
     fn download(&self, package: &str, version: &str, file: &str, folder: &Path) -> Result<()> {
@@ -214,7 +227,6 @@ fn choose(pin: &DebianPin, shown: &str, not_older: impl Fn(&str, &str) -> Result
     }
     best.ok_or_else(|| {
         Error::failed(format!("Debian offers no {} of version {} or later", pin.package, pin.version))
-            .help("set LIBV8_GN to a gn of your own, of 2026 or later")
     })
 }
 

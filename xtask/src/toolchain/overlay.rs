@@ -80,18 +80,23 @@ pub fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
     all
 }
 
-/// Writes those scripts that differ, each through a temporary name.
+/// Writes the scripts of [`scripts`] into the overlay's `bin/`.
 pub fn write(overlay: &Path, programs: &Programs) -> Result<()> {
+    write_scripts(overlay, &scripts(programs))
+}
+
+/// Writes those scripts that differ, each through a temporary name.
+pub fn write_scripts(overlay: &Path, scripts: &[(&str, String)]) -> Result<()> {
     let bin = overlay.join("bin");
     fs::create_dir_all(&bin).or_io("create", &bin)?;
-    for (name, text) in scripts(programs) {
+    for (name, text) in scripts {
         let path = bin.join(name);
         // An old modification time of an unchanged compiler is what ninja and sccache want to see.
         if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
             continue;
         }
         let new = bin.join(format!(".{name}.new"));
-        fs::write(&new, &text).or_io("write", &new)?;
+        fs::write(&new, text).or_io("write", &new)?;
         super::make_executable(&new)?;
         fs::rename(&new, &path).or_io("create", &path)?;
     }

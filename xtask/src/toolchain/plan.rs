@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use sha2::Digest as _;
 
-use super::pins::{FilePin, Host, Sha256, Sysroot, Tools};
+use super::pins::{DebianPin, FilePin, Host, Sha256, Sysroot, Tools};
 use super::programs::{Python, report};
-use super::{apt, recipe};
+use super::{apt, companion, emulator, recipe};
 use crate::error::{Error, Result};
 
 /// Where a tool comes from.
@@ -66,6 +66,47 @@ pub struct Part {
     pub fetch_bytes: u64,
 }
 
+/// What plans need of the toolchain beyond its tools.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Names in `[tools.sysroots]`.
+    pub sysroots: BTreeSet<String>,
+    /// Processors of targets whose programs this machine cannot run by itself, as triples begin with them.
+    pub emulators: BTreeSet<String>,
+    /// Names in `[tools.companions]`.
+    pub companions: BTreeSet<String>,
+}
+
+/// An emulator of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emulator {
+    /// What it emulates: `aarch64`.
+    pub processor: String,
+    /// The pinned version.
+    pub version: String,
+    /// Relative to the overlay.
+    pub folder: PathBuf,
+    /// Whether it is unpacked already.
+    pub ready: bool,
+    /// What would be fetched.
+    pub fetch_bytes: u64,
+}
+
+/// A companion of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// In `[tools.companions]`.
+    pub name: String,
+    /// Its first package's version.
+    pub version: String,
+    /// Relative to the overlay.
+    pub folder: PathBuf,
+    /// Whether it is unpacked already.
+    pub ready: bool,
+    /// What would be fetched.
+    pub fetch_bytes: u64,
+}
+
 /// Everything [`super::prepare`] needs.
 #[derive(Debug, Clone)]
 pub struct ToolchainPlan {
@@ -77,6 +118,10 @@ pub struct ToolchainPlan {
     pub parts: Vec<Part>,
     /// Name, recipe, and whether it is made already.
     pub sysroots: Vec<(String, Sysroot, bool)>,
+    /// For the programs of other processors.
+    pub emulators: Vec<Emulator>,
+    /// What only `smoke` needs, without what this machine cannot fetch.
+    pub companions: Vec<Companion>,
     /// Where clang comes from; zig is there in any case, for its headers and libcs.
     pub clang: Origin,
     /// What clang says of itself, if it is not the pinned one.
@@ -90,12 +135,17 @@ pub struct ToolchainPlan {
 impl ToolchainPlan {
     /// What would be fetched in all, without Debian's package index (21 MB).
     pub fn fetch_bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.fetch_bytes).sum()
+        let emulators = self.emulators.iter().map(|emulator| emulator.fetch_bytes);
+        let companions = self.companions.iter().map(|companion| companion.fetch_bytes);
+        self.parts.iter().map(|part| part.fetch_bytes).chain(emulators).chain(companions).sum()
     }
 
     /// Whether there is nothing left to do.
     pub fn is_ready(&self) -> bool {
-        self.parts.iter().all(|part| part.ready) && self.sysroots.iter().all(|(_, _, ready)| *ready)
+        self.parts.iter().all(|part| part.ready)
+            && self.sysroots.iter().all(|(_, _, ready)| *ready)
+            && self.emulators.iter().all(|emulator| emulator.ready)
+            && self.companions.iter().all(|companion| companion.ready)
     }
 
     pub(super) fn part(&self, name: &str) -> &Part {
@@ -124,8 +174,8 @@ pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
     Sha256::of(hasher)
 }
 
-/// Decides where each tool comes from and what is left to do; `wanted` names sysroots. All that is missing is one error.
-pub fn decide(tools: &Tools, host: Host, wanted: &[&str], found: &Found) -> Result<ToolchainPlan> {
+/// Decides where each tool comes from and what is left to do. All that is missing is one error.
+pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Result<ToolchainPlan> {
     let mut missing: Vec<String> = Vec::new();
     let mut parts = Vec::new();
     let mut pip_for: Vec<&str> = Vec::new();
@@ -153,18 +203,24 @@ pub fn decide(tools: &Tools, host: Host, wanted: &[&str], found: &Found) -> Resu
     parts.extend(gn(tools, host, found, &mut missing));
     let (clang, clang_version) = clang(tools, found, &mut missing);
     let mut sysroots = Vec::new();
-    for name in wanted {
-        let Some(recipe) = tools.sysroots.get(*name) else {
+    for name in &wanted.sysroots {
+        let Some(recipe) = tools.sysroots.get(name) else {
             return Err(Error::usage(format!("targets.toml has no sysroot '{name}'")));
         };
-        sysroots.push((name.to_string(), recipe.clone(), found.ready.contains(*name)));
+        sysroots.push((name.clone(), recipe.clone(), found.ready.contains(name)));
     }
+    let emulators = wanted.emulators.iter();
+    let emulators =
+        emulators.filter_map(|processor| emulator(tools, host, processor, found, &mut missing)).collect();
+    let companions = wanted.companions.iter().filter_map(|name| companion(tools, name, found)).collect();
     report(&missing)?;
     Ok(ToolchainPlan {
         host,
         key: key(tools, host, found.own_clang.as_ref()),
         parts,
         sysroots,
+        emulators,
+        companions,
         clang,
         clang_version,
         python: found.python.as_ref().map(|python| python.path.clone()).map_err(Error::failed)?,
@@ -189,20 +245,8 @@ fn gn(tools: &Tools, host: Host, found: &Found, missing: &mut Vec<String>) -> Op
     let mut why = "this host has no pinned one".to_owned();
     if let Some(packages) = host.gn_packages(&tools.gn) {
         let ready = found.ready.contains("gn");
-        let to_fetch: Vec<FilePin> =
-            packages.iter().map(apt::file_pin).filter(|pin| !ready && !found.has(pin)).collect();
-        let needed: &[&str] = match (ready, to_fetch.is_empty()) {
-            (true, _) => &[],
-            (false, true) => &["dpkg-deb"],
-            (false, false) => &["apt-get", "apt-cache", "dpkg", "dpkg-deb"],
-        };
-        let mut absent: Vec<&str> =
-            needed.iter().copied().filter(|name| found.absent.contains(name)).collect();
-        if !to_fetch.is_empty() && found.mirror.is_none() {
-            absent.push("a mirror of Debian in apt's sources");
-        }
+        let (fetch_bytes, absent) = found.debian(packages.iter(), ready);
         if absent.is_empty() {
-            let fetch_bytes = to_fetch.iter().map(|pin| pin.size_bytes).sum();
             let version = packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
             return Some(Part { name: "gn", version, origin: Origin::Pinned, ready, fetch_bytes });
         }
@@ -213,6 +257,44 @@ fn gn(tools: &Tools, host: Host, found: &Found, missing: &mut Vec<String>) -> Op
     }
     missing.push(format!("a gn that knows '{}' in LIBV8_GN or on PATH ({why})", tools.gn.probe.join(" ")));
     None
+}
+
+/// The pinned packages. There is no other way in: an emulator of the system may be older than what V8 needs, and say nothing of it.
+fn emulator(
+    tools: &Tools,
+    host: Host,
+    processor: &str,
+    found: &Found,
+    missing: &mut Vec<String>,
+) -> Option<Emulator> {
+    let qemu = &tools.qemu;
+    let pinned = host.qemu_packages(qemu).and_then(|packages| packages.first());
+    let emulates = qemu.programs.contains_key(processor) && qemu.runtime.contains_key(processor);
+    let Some(pin) = pinned.filter(|_| emulates) else {
+        missing.push(format!("a pinned emulator of {processor} for {}", host.name()));
+        return None;
+    };
+    let folder = emulator::folder(qemu, host, processor);
+    let ready = found.ready.contains(&folder.display().to_string());
+    let (fetch_bytes, absent) = found.debian(emulator::pins(qemu, host, processor), ready);
+    missing.extend(absent.iter().map(|name| format!("{name}, to fetch the emulator of {processor}")));
+    Some(Emulator {
+        processor: processor.to_owned(),
+        version: pin.version.clone(),
+        folder,
+        ready,
+        fetch_bytes,
+    })
+}
+
+/// The pinned packages, if they are there or can be fetched: nothing is built with them.
+fn companion(tools: &Tools, name: &str, found: &Found) -> Option<Companion> {
+    let row = tools.companions.get(name)?;
+    let folder = companion::folder(name, row);
+    let ready = found.ready.contains(&folder.display().to_string());
+    let (fetch_bytes, absent) = found.debian(row.packages.iter(), ready);
+    let version = row.packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
+    absent.is_empty().then(|| Companion { name: name.to_owned(), version, folder, ready, fetch_bytes })
 }
 
 fn clang(tools: &Tools, found: &Found, missing: &mut Vec<String>) -> (Origin, Option<String>) {
@@ -235,6 +317,22 @@ pub fn clang_major(line: &str) -> Option<u32> {
 }
 
 impl Found {
+    /// What fetching these packages of Debian comes to, and what is missing for it and for unpacking them.
+    fn debian<'a>(&self, pins: impl Iterator<Item = &'a DebianPin>, ready: bool) -> (u64, Vec<&'static str>) {
+        let to_fetch: Vec<FilePin> = pins.map(apt::file_pin).filter(|pin| !ready && !self.has(pin)).collect();
+        let needed: &[&str] = match (ready, to_fetch.is_empty()) {
+            (true, _) => &[],
+            (false, true) => &["dpkg-deb"],
+            (false, false) => &["apt-get", "apt-cache", "dpkg", "dpkg-deb"],
+        };
+        let mut absent: Vec<&str> =
+            needed.iter().copied().filter(|name| self.absent.contains(name)).collect();
+        if !to_fetch.is_empty() && self.mirror.is_none() {
+            absent.push("a mirror of Debian in apt's sources");
+        }
+        (to_fetch.iter().map(|pin| pin.size_bytes).sum(), absent)
+    }
+
     fn has(&self, pin: &FilePin) -> bool {
         self.downloads.contains(&pin.sha256)
     }

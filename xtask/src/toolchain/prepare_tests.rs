@@ -7,6 +7,7 @@ use super::*;
 struct Machine {
     folder: Folder,
     tools: Tools,
+    emulators: Vec<&'static str>,
 }
 
 /// Zig's part in this test is to answer a link, and to make objects and archives.
@@ -48,7 +49,10 @@ impl Machine {
         let deb = pin_of("", b"deb");
         let text = format!(
             "clang_major = 22\n{pins}[gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
-             [[gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = {}\nsha256 = \"{}\"\n\
+             [[gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
+             [qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ aarch64 = \"usr/bin/gn\" }}\n\
+             [[qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
+             [[qemu.runtime.aarch64]]\npackage = \"libc6\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
              [sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = [\"all\"]\nbuiltins_dir = \"x-linux\"\n",
             deb.size_bytes, deb.sha256
         );
@@ -83,7 +87,7 @@ impl Machine {
         fs::create_dir_all(folder.path().join("apt")).unwrap();
         fs::write(folder.path().join("apt/sources.list"), "deb http://m.example/debian bookworm main\n")
             .unwrap();
-        Machine { tools: toml::from_str(&text).unwrap(), folder }
+        Machine { tools: toml::from_str(&text).unwrap(), folder, emulators: Vec::new() }
     }
 
     fn programs(&self) -> Programs {
@@ -99,7 +103,9 @@ impl Machine {
         let programs = self.programs();
         let apt = self.folder.path().join("apt");
         let request = Request { host: Host::LinuxX64, clang: None, gn: None, programs: &programs, apt: &apt };
-        decide(&self.tools, Host::LinuxX64, &["one"], &look(&self.tools, &request, &self.cache())).unwrap()
+        let emulators = self.emulators.iter().map(|processor| (*processor).to_owned()).collect();
+        let wanted = Wanted { sysroots: ["one".to_owned()].into(), emulators, ..Wanted::default() };
+        decide(&self.tools, Host::LinuxX64, &wanted, &look(&self.tools, &request, &self.cache())).unwrap()
     }
 
     fn prepare(&self) -> Result<Toolchain> {
@@ -139,6 +145,27 @@ fn from_nothing_to_a_toolchain_and_then_nothing_more() {
     let log = machine.log();
     machine.prepare().unwrap();
     assert_eq!(machine.log(), log, "a second run fetches nothing");
+}
+
+#[test]
+fn an_emulator_comes_with_the_libc_of_its_processor() {
+    let mut machine = Machine::new();
+    let without = machine.prepare().unwrap();
+    assert_eq!(without.emulator("aarch64"), None);
+    machine.emulators.push("aarch64");
+    assert!(!machine.plan().is_ready());
+    let toolchain = machine.prepare().unwrap();
+    assert_eq!(toolchain.llvm, without.llvm, "the same toolchain, with one part more");
+    let emulator = toolchain.emulator("aarch64").unwrap();
+    // The fake says its name and what it is given; a moved toolchain finds its own parts.
+    let said = process::read(process::command(&emulator).args(["./program", "a b"])).unwrap();
+    let root = machine.plan().emulators[0].folder.join("root");
+    assert!(said.starts_with("gn -L ") && said.ends_with("/root ./program a b\n"), "{said}");
+    assert!(said.contains(&format!("bin/../{}", root.display())), "{said}");
+    // Programs name their loader below /lib, packages bring it below /usr/lib.
+    assert!(toolchain.llvm.join(&root).join("lib/x/ld-linux-x.so.2").is_file());
+    assert!(machine.plan().is_ready());
+    assert!(machine.log().lines().any(|line| line.contains("APT::Architecture=arm64")), "{}", machine.log());
 }
 
 #[test]

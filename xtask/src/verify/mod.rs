@@ -3,10 +3,11 @@
 //! A check is one function of [`CHECKS`]; `tests.rs` holds an archive spoiled for each of them.
 //!
 //! Not checked: whether it links and runs (`smoke`); the processor baseline (clang writes no note of it into objects); line
-//! tables; the objects of Windows and macOS, and musl's symbols: the report names what it left out.
+//! tables; the objects of Windows and macOS: the report names what it left out.
 
 mod elf;
 pub mod glibc;
+mod musl;
 mod package;
 mod paths;
 mod print;
@@ -110,8 +111,8 @@ const CHECKS: &[Check] = &[
     Check { name: "licenses", applies: always, run: package::licenses },
     Check { name: "members", applies: elf_target, run: elf::members },
     Check { name: "machine", applies: elf_target, run: elf::machine },
-    Check { name: "undefined", applies: glibc_target, run: symbols::undefined },
-    Check { name: "libc-floor", applies: glibc_target, run: symbols::libc_floor },
+    Check { name: "undefined", applies: elf_target, run: symbols::undefined },
+    Check { name: "libc-floor", applies: elf_target, run: symbols::libc_floor },
     Check { name: "leaks", applies: elf_target, run: symbols::leaks },
     Check { name: "interface", applies: elf_target, run: symbols::interface },
     Check { name: "features", applies: elf_target, run: symbols::features },
@@ -143,14 +144,6 @@ fn elf_target(descriptor: &Descriptor) -> Result<(), String> {
             Err(format!("{}: not a processor known here", descriptor.target))
         }
         LibcFamily::Ucrt | LibcFamily::LibSystem => Err("only ELF objects are read so far".to_owned()),
-    }
-}
-
-fn glibc_target(descriptor: &Descriptor) -> Result<(), String> {
-    elf_target(descriptor)?;
-    match descriptor.libc.family {
-        LibcFamily::Glibc => Ok(()),
-        _ => Err("there is a table of symbols for glibc only".to_owned()),
     }
 }
 

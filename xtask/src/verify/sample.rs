@@ -160,13 +160,7 @@ impl Sample {
         let api = Part {
             defined: vec!["libv8_version", "_ZN2v88internal8compiler8Pipeline3RunEv"],
             weakly_defined: vec!["_Znwm", "_ZdlPv"],
-            needed: vec![
-                "_ZN2v88internal4wasm10WasmEngine3RunEv",
-                "memcpy",
-                "pow",
-                "_Unwind_Resume",
-                "__start_numbers",
-            ],
+            needed: vec!["_ZN2v88internal4wasm10WasmEngine3RunEv", "memcpy", "pow", "__start_numbers"],
             weakly_needed: vec!["__gcov_dump", "gettid"],
             // R_X86_64_64, R_X86_64_DTPOFF32
             relocations: vec![1, 21],
@@ -193,6 +187,30 @@ impl Sample {
             format: Format::TarZst,
             file_name: None,
         }
+    }
+
+    /// The same for another target; `processor` is the triple's first word, `libc` its last.
+    pub fn good_for(processor: &str, libc: LibcFamily) -> Sample {
+        let mut sample = Sample::good();
+        let last = if libc == LibcFamily::Musl { "musl" } else { "gnu" };
+        let target = format!("{processor}-unknown-linux-{last}");
+        sample.descriptor.name = sample.descriptor.name.replace(TARGET, &target);
+        sample.descriptor.target = target;
+        if libc == LibcFamily::Musl {
+            sample.descriptor.libc = Libc { family: libc, floor: "1.2.5".to_owned() };
+            sample.descriptor.system_libraries = vec!["c".to_owned()];
+            // Large files have no names of their own there.
+            sample.part("wasm.o").needed.retain(|name| *name != "stat64");
+        }
+        if processor == "aarch64" {
+            for part in sample.parts.values_mut() {
+                part.architecture = Architecture::Aarch64;
+                // R_AARCH64_ABS64, R_AARCH64_TLSDESC_CALL; a missing stack note is no fault there.
+                part.relocations = vec![257, 569];
+                part.stack_flags = None;
+            }
+        }
+        sample
     }
 
     /// An object of the library, to be changed.

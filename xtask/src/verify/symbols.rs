@@ -2,10 +2,14 @@
 
 use crate::library::private::is_runtime_name;
 
-use super::glibc::{Answer, Table, Version};
-use super::{Archive, C_HEADER, Found, machine_of};
+use v8_archive::Descriptor;
+use v8_archive::descriptor::LibcFamily;
 
-/// The unwinder's interface, which every C compiler's driver (libgcc_s, libgcc_eh) and Rust's std bring along.
+use super::glibc::{Answer, Table, Version};
+use super::{Archive, C_HEADER, Found, machine_of, musl};
+
+/// The unwinder's interface. A library has neither these nor need of them, unless the descriptor names `gcc_s`: see
+/// `embed/unwind.c`.
 /// From the Itanium C++ ABI (exception handling, level I) and libgcc's `libgcc-std.ver.in`.
 const UNWINDER: &[&str] = &[
     "_Unwind_Backtrace",
@@ -81,7 +85,8 @@ const COMPILER_RUNTIME: &[&str] = &[
     "__unordtf2",
 ];
 
-/// Atomic operations out of line on AArch64: libgcc.a since GCC 9.3, compiler_builtins.
+/// Atomic operations out of line on AArch64, which ask at run time what the processor has. Not every program has them: libgcc
+/// before GCC 9.3 lacks them, and those of libgcc and compiler-rt are initialised each in its own way.
 const OUTLINE_ATOMICS: &str = "__aarch64_";
 
 /// What the linker itself or the start files define. Sources: the default script of GNU ld (`ld --verbose`), crtbegin.o.
@@ -104,30 +109,59 @@ const LINKER: &[&str] = &[
     "etext",
 ];
 
+/// The C library of a target.
+enum Libc {
+    Glibc { table: Table, floor: Version },
+    Musl(musl::Table),
+}
+
+impl Libc {
+    /// None if the descriptor's target or floor is unreadable, which is the descriptor check's to say.
+    fn of(descriptor: &Descriptor) -> Option<Libc> {
+        let machine = machine_of(&descriptor.target)?;
+        match descriptor.libc.family {
+            LibcFamily::Glibc => {
+                Some(Libc::Glibc { table: Table::of(machine)?, floor: descriptor.libc.floor.parse().ok()? })
+            }
+            LibcFamily::Musl => musl::Table::of(machine).map(Libc::Musl),
+            LibcFamily::Ucrt | LibcFamily::LibSystem => None,
+        }
+    }
+
+    fn contains(&self, symbol: &str) -> bool {
+        match self {
+            Libc::Glibc { table, .. } => table.contains(symbol),
+            Libc::Musl(table) => table.contains(symbol),
+        }
+    }
+}
+
 /// Who provides a symbol that the library needs and does not define.
 enum Provider {
     Known,
     TooNew(Version),
     NotLinked(&'static str),
-    Nobody,
+    /// Nobody, and why one might have thought so.
+    Nobody(&'static str),
 }
 
 struct Needs<'a> {
-    table: Table,
-    floor: Version,
+    libc: Libc,
+    /// glibc's names, to say of a symbol that it is glibc's alone.
+    glibc: Option<Table>,
     libraries: &'a [String],
     /// Sections whose bounds the linker defines: those with the name of a C variable.
     sections: std::collections::BTreeSet<&'a str>,
 }
 
 impl<'a> Needs<'a> {
-    /// None if the descriptor's target or floor is unreadable, which is the descriptor check's to say.
+    /// None as for [`Libc::of`].
     fn of(archive: &'a Archive<'_>) -> Option<Needs<'a>> {
         let descriptor = archive.descriptor;
         let objects = archive.library.objects();
         Some(Needs {
-            table: Table::of(machine_of(&descriptor.target)?)?,
-            floor: descriptor.libc.floor.parse().ok()?,
+            libc: Libc::of(descriptor)?,
+            glibc: machine_of(&descriptor.target).and_then(Table::of),
             libraries: &descriptor.system_libraries,
             sections: objects
                 .flat_map(|(_, object)| object.sections.iter().map(|section| section.name))
@@ -136,24 +170,41 @@ impl<'a> Needs<'a> {
     }
 
     fn provider(&self, symbol: &str) -> Provider {
-        let links = |library: &str| self.libraries.iter().any(|name| name == library);
         let bound = ["__start_", "__stop_"].iter().find_map(|prefix| symbol.strip_prefix(prefix));
         if LINKER.contains(&symbol)
-            || UNWINDER.contains(&symbol)
             || COMPILER_RUNTIME.contains(&symbol)
-            || symbol.starts_with(OUTLINE_ATOMICS)
             || bound.is_some_and(|section| self.sections.contains(section))
         {
             return Provider::Known;
         }
-        if symbol.starts_with("__atomic_") {
-            return if links("atomic") { Provider::Known } else { Provider::NotLinked("atomic") };
+        if symbol.starts_with(OUTLINE_ATOMICS) {
+            return Provider::Nobody(
+                ", being an atomic operation out of line: compile with -mno-outline-atomics",
+            );
         }
-        match self.table.answer(symbol, self.floor, self.libraries) {
-            Answer::Provided => Provider::Known,
-            Answer::TooNew(since) => Provider::TooNew(since),
-            Answer::NotLinked(library) => Provider::NotLinked(library),
-            Answer::Unknown => Provider::Nobody,
+        let named = if symbol.starts_with("__atomic_") {
+            Some("atomic")
+        } else {
+            UNWINDER.contains(&symbol).then_some("gcc_s")
+        };
+        if let Some(library) = named {
+            let is_linked = self.libraries.iter().any(|name| name == library);
+            return if is_linked { Provider::Known } else { Provider::NotLinked(library) };
+        }
+        match &self.libc {
+            Libc::Glibc { table, floor } => match table.answer(symbol, *floor, self.libraries) {
+                Answer::Provided => Provider::Known,
+                Answer::TooNew(since) => Provider::TooNew(since),
+                Answer::NotLinked(library) => Provider::NotLinked(library),
+                Answer::Unknown => Provider::Nobody(""),
+            },
+            Libc::Musl(table) if table.contains(symbol) => Provider::Known,
+            Libc::Musl(_) => match &self.glibc {
+                Some(glibc) if glibc.contains(symbol) => {
+                    Provider::Nobody(" but glibc, and the target's is musl")
+                }
+                _ => Provider::Nobody(""),
+            },
         }
     }
 }
@@ -171,17 +222,26 @@ pub fn undefined(archive: &Archive<'_>, found: &mut Found<'_>) {
                 *symbol,
                 format!("needed by {member}, is in lib{library}, which the descriptor's system_libraries do not name"),
             ),
-            Provider::Nobody => found.add(*symbol, format!("needed by {member}, no library has it")),
+            Provider::Nobody(but) => found.add(*symbol, format!("needed by {member}, no library has it{but}")),
         }
     }
 }
 
 /// Every needed symbol of the C library is there at the version the descriptor promises.
+///
+/// musl's list is of one version, and says nothing of older ones.
 pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
     let Some(needs) = Needs::of(archive) else { return };
+    let floor = &archive.descriptor.libc.floor;
+    if matches!(needs.libc, Libc::Musl(_)) {
+        let known = musl::Table::version();
+        if floor.parse::<Version>().is_ok_and(|floor| floor < known) {
+            found.add("libc.floor", format!("{floor} is promised, but musl's symbols are known for {known}"));
+        }
+    }
     for (symbol, place) in archive.symbols.needed.iter().filter(|(_, place)| !place.weak) {
         if let Provider::TooNew(since) = needs.provider(symbol) {
-            let (member, floor) = (place.member, needs.floor);
+            let member = place.member;
             found.add(
                 *symbol,
                 format!("needed by {member}, glibc has it since {since}, the descriptor's floor is {floor}"),
@@ -196,14 +256,14 @@ pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
 ///   libc: all of the program would allocate (or copy memory) by V8's copy.
 /// * Unwinder: there is one for a process, and the program has it already. With LLVM's in the library every exception of a
 ///   program linked by `g++ -static` ends in `terminate`, since its frames are registered with libgcc's; linked dynamically,
-///   the program exports ours in libgcc_s' place to all its libraries. In GN: `use_custom_libunwind=false`.
+///   the program exports ours in libgcc_s' place to all its libraries.
 /// * `operator new` and `delete`: only strong. A program may replace them (C++ standard, [replacement.functions]), so libc++
 ///   defines them weak, and weak they give way to the program's or to another library's.
 ///
 /// Not judged: the rest of libc++abi (`__cxa_throw`, `std::runtime_error`), which an archive bundles on purpose and which carries no
 /// inline namespace. A C++ program that has libstdc++ as well must name it before this library: the first one has the symbols.
 pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
-    let table = machine_of(&archive.descriptor.target).and_then(Table::of);
+    let libc = Libc::of(archive.descriptor);
     let defined = &archive.symbols.defined;
     for (symbol, place) in defined {
         let member = place.member;
@@ -214,7 +274,7 @@ pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
             "the program's operator new and delete (it should be weak)"
         } else if is_runtime_name(symbol) {
             "the program's C++ runtime"
-        } else if table.as_ref().is_some_and(|table| table.contains(symbol)) {
+        } else if libc.as_ref().is_some_and(|libc| libc.contains(symbol)) {
             "the C library"
         } else {
             continue;

@@ -6,7 +6,7 @@ use object::Architecture;
 use v8_archive::Format;
 use v8_archive::descriptor::{LibcFamily, TlsModel};
 
-use super::sample::{Part, Sample, TARGET};
+use super::sample::{Sample, TARGET};
 use super::{CHECKS, Report, check, print, run};
 
 fn report_of(sample: &Sample) -> Report {
@@ -115,10 +115,14 @@ const CASES: &[Case] = &[
                 "__muloti4",
                 "_ZN2v84lostEv",
                 "__start_letters",
+                "_Unwind_Resume",
+                "__aarch64_ldadd4_relax",
             ])
         },
         &[
+            "undefined: _Unwind_Resume: needed by x.o, is in libgcc_s, which the descriptor's system_libraries do not name",
             "undefined: _ZN2v84lostEv: needed by x.o, no library has it",
+            "undefined: __aarch64_ldadd4_relax: needed by x.o, no library has it, being an atomic operation out of line: compile with -mno-outline-atomics",
             "undefined: __atomic_load_16: needed by x.o, is in libatomic, which the descriptor's system_libraries do not name",
             "undefined: __muloti4: needed by x.o, no library has it",
             "undefined: __start_letters: needed by x.o, no library has it",
@@ -127,8 +131,8 @@ const CASES: &[Case] = &[
     ),
     (
         |s| {
-            s.part("x.o").needed.extend(["dlsym", "__atomic_load_16"]);
-            s.descriptor.system_libraries.extend(["dl".into(), "atomic".into()]);
+            s.part("x.o").needed.extend(["dlsym", "__atomic_load_16", "_Unwind_Resume"]);
+            s.descriptor.system_libraries.extend(["dl".into(), "atomic".into(), "gcc_s".into()]);
         },
         &[],
     ),
@@ -246,30 +250,94 @@ fn every_check_has_a_spoiled_archive() {
     assert_eq!(tested, all);
 }
 
+/// Processor, libc, what is spoiled, and every fault that must then be found.
+type CrossCase = (&'static str, LibcFamily, fn(&mut Sample), &'static [&'static str]);
+
+const CROSS_CASES: &[CrossCase] = &[
+    ("aarch64", LibcFamily::Glibc, |_| {}, &[]),
+    ("aarch64", LibcFamily::Musl, |_| {}, &[]),
+    ("x86_64", LibcFamily::Musl, |_| {}, &[]),
+    (
+        "aarch64",
+        LibcFamily::Musl,
+        |s| s.part("api.o").architecture = Architecture::X86_64,
+        &[
+            "machine: api.o: is for x86_64, the target is aarch64-unknown-linux-musl",
+            "stack: api.o: has no .note.GNU-stack, which GNU ld takes for a wish for an executable stack",
+        ],
+    ),
+    (
+        // ABS32, MOVW_UABS_G3, TLSLE_ADD_TPREL_HI12, TLSIE_ADR_GOTTPREL_PAGE21.
+        "aarch64",
+        LibcFamily::Glibc,
+        |s| s.part("api.o").relocations.extend([258, 269, 549, 541]),
+        &[
+            "shared: api.o: .data: R_AARCH64_ABS32 is an absolute address: it links into no shared library",
+            "shared: api.o: .data: R_AARCH64_MOVW_UABS_* is an absolute address: it links into no shared library",
+            "shared: api.o: .data: R_AARCH64_TLSLE_* is the local-exec TLS model: it links into no shared library",
+            "tls-model: api.o: .data: R_AARCH64_TLSIE_* is the initial-exec TLS model, but the descriptor declares one for dlopen",
+        ],
+    ),
+    (
+        // R_AARCH64_IRELATIVE
+        "aarch64",
+        LibcFamily::Musl,
+        |s| s.part("api.o").relocations.push(1032),
+        &["ifunc: api.o: .data: IRELATIVE resolves an indirect function"],
+    ),
+    (
+        "aarch64",
+        LibcFamily::Glibc,
+        |s| s.part("api.o").needed.extend(["__aarch64_cas8_acq_rel", "__addtf3", "arc4random"]),
+        &[
+            "undefined: __aarch64_cas8_acq_rel: needed by api.o, no library has it, being an atomic operation out of line: compile with -mno-outline-atomics",
+            "libc-floor: arc4random: needed by api.o, glibc has it since 2.36, the descriptor's floor is 2.28",
+        ],
+    ),
+    (
+        "x86_64",
+        LibcFamily::Musl,
+        |s| {
+            s.part("api.o").needed.extend([
+                "fopen64",
+                "backtrace",
+                "__libc_stack_end",
+                "__memcpy_chk",
+                "lost",
+            ]);
+            s.part("api.o").weakly_needed.push("mallinfo2");
+        },
+        &[
+            "undefined: __libc_stack_end: needed by api.o, no library has it but glibc, and the target's is musl",
+            "undefined: __memcpy_chk: needed by api.o, no library has it but glibc, and the target's is musl",
+            "undefined: backtrace: needed by api.o, no library has it but glibc, and the target's is musl",
+            "undefined: fopen64: needed by api.o, no library has it but glibc, and the target's is musl",
+            "undefined: lost: needed by api.o, no library has it",
+        ],
+    ),
+    (
+        "aarch64",
+        LibcFamily::Musl,
+        |s| {
+            s.descriptor.libc.floor = "1.2.3".into();
+            s.part("api.o").defined.extend(["malloc", "fopen64"]);
+        },
+        &[
+            "libc-floor: libc.floor: 1.2.3 is promised, but musl's symbols are known for 1.2.5",
+            "leaks: malloc: defined by api.o, would replace that of the C library",
+        ],
+    ),
+];
+
 #[test]
-fn the_aarch64_relocations_are_known_too() {
-    let mut sample = Sample::good();
-    for part in sample.parts.values_mut() {
-        part.architecture = Architecture::Aarch64;
-        // R_AARCH64_ABS64; a missing stack note is no fault there.
-        part.relocations = vec![257];
-        part.stack_flags = None;
+fn each_spoiled_archive_of_another_target_gives_exactly_its_faults() {
+    for (number, (processor, libc, spoil, expected)) in CROSS_CASES.iter().enumerate() {
+        let mut sample = Sample::good_for(processor, *libc);
+        spoil(&mut sample);
+        let report = report_of(&sample);
+        assert_eq!(lines(&report), *expected, "case {number}");
+        assert_eq!(report.skipped, [], "case {number}");
     }
-    sample.descriptor.target = TARGET.replace("x86_64", "aarch64");
-    sample.descriptor.name = sample.descriptor.name.replace("x86_64", "aarch64");
-    assert_eq!(lines(&report_of(&sample)), [""; 0]);
-    // ABS32, MOVW_UABS_G3, TLSLE_ADD_TPREL_HI12, TLSIE_ADR_GOTTPREL_PAGE21.
-    let relocations = vec![258, 269, 549, 541];
-    sample.parts.insert("x.o", Part { architecture: Architecture::Aarch64, relocations, ..Part::new() });
-    assert_eq!(
-        lines(&report_of(&sample)),
-        [
-            "shared: x.o: .data: R_AARCH64_ABS32 is an absolute address: it links into no shared library",
-            "shared: x.o: .data: R_AARCH64_MOVW_UABS_* is an absolute address: it links into no shared library",
-            "shared: x.o: .data: R_AARCH64_TLSLE_* is the local-exec TLS model: it links into no shared library",
-            "tls-model: x.o: .data: R_AARCH64_TLSIE_* is the initial-exec TLS model, but the descriptor declares one for dlopen",
-        ]
-    );
 }
 
 #[test]
@@ -293,14 +361,13 @@ fn the_command_fails_with_status_1_if_there_are_faults() {
 #[test]
 fn what_was_not_checked_is_said() {
     let mut sample = Sample::good();
-    sample.descriptor.libc.family = LibcFamily::Musl;
+    sample.descriptor.libc.family = LibcFamily::Ucrt;
     let report = report_of(&sample);
     assert_eq!(lines(&report), [""; 0]);
     let skipped: Vec<_> = report.skipped.iter().map(|skipped| skipped.check).collect();
-    assert_eq!(skipped, ["undefined", "libc-floor"]);
-    assert!(
-        print::text(&report).contains("not checked: undefined: there is a table of symbols for glibc only\n")
-    );
+    let elf: Vec<_> = CHECKS.iter().map(|check| check.name).skip(4).collect();
+    assert_eq!(skipped, elf);
+    assert!(print::text(&report).contains("not checked: undefined: only ELF objects are read so far\n"));
 }
 
 #[test]

@@ -40,8 +40,9 @@ fn world(clang: &str) -> (Folder, PathBuf, Toolchain) {
                 here.join("log").display()
             ),
         ),
+        zig: here.join("zig"),
+        companions: Default::default(),
         clang_major: 22,
-        zig: None,
         entries: Vec::new(),
     };
     folder.program("llvm/bin/clang++", clang);

@@ -37,8 +37,12 @@ impl Tree {
     }
 
     fn key(&self, more: &str) -> Option<String> {
+        self.key_by(more, &Policy::default())
+    }
+
+    fn key_by(&self, more: &str, policy: &Policy) -> Option<String> {
         let own = vec![self.path("own").to_str().unwrap().to_owned()];
-        self.command(more).digest(own, &self.path("memory"), "")
+        self.command(more).digest(own, &self.path("memory"), policy)
     }
 
     /// The files of the list for ninja, by name.
@@ -164,4 +168,19 @@ fn paths_are_normalised_without_the_disk() {
     ] {
         assert_eq!(normal(path), expected);
     }
+}
+
+#[test]
+fn the_key_follows_how_this_object_meets_its_headers() {
+    let tree = Tree::new(&[("a.cc", "")]);
+    let mut policy = Policy { instantiate: true, ..Policy::default() };
+    let instantiated = tree.key_by("", &policy);
+    policy.late.insert("b.o".into());
+    assert_eq!(tree.key_by("", &policy), instantiated, "another object's way is nothing to this one");
+    policy.late.insert("a.o".into());
+    let late = tree.key_by("", &policy);
+    policy.plain.insert("a.o".into());
+    let plain = tree.key_by("", &policy);
+    assert!(instantiated != late && late != plain && plain != instantiated);
+    assert!(plain.is_some());
 }

@@ -1,0 +1,102 @@
+//! How programs of the archive's target are started on this machine: as they are, under an emulator, through a loader.
+
+use std::path::{Path, PathBuf};
+
+use super::link::utf8;
+
+/// What starts the target's programs. The default: they run as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// An emulator, if the target's processor is not this machine's.
+    pub emulator: Option<Emulator>,
+    /// musl's shared library, if the target's libc is musl: it is the loader of dynamic programs as well, and this
+    /// system need not have it where programs name it.
+    pub musl: Option<PathBuf>,
+}
+
+/// QEMU's user-mode emulation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emulator {
+    /// Put in front of program and arguments.
+    pub program: PathBuf,
+    /// What it says of itself: `qemu-aarch64 version 10.0.13 (…)`.
+    pub version: String,
+}
+
+/// The larger of the page sizes that Linux has on AArch64, in bytes. x86-64 has 4 KiB alone.
+const LARGE_PAGES: [u32; 2] = [16 << 10, 64 << 10];
+
+impl Machine {
+    /// Program and arguments that start `program`; `is_static`: it needs no loader. With `page_bytes`, the emulator shows
+    /// pages of this size.
+    pub fn start(&self, program: &Path, is_static: bool, page_bytes: Option<u32>) -> (PathBuf, Vec<String>) {
+        let mut words = Vec::new();
+        if let Some(emulator) = &self.emulator {
+            words.push(utf8(&emulator.program));
+            words.extend(page_bytes.into_iter().flat_map(|bytes| ["-p".to_owned(), bytes.to_string()]));
+        }
+        words.extend(self.musl.iter().filter(|_| !is_static).map(|loader| utf8(loader)));
+        words.push(utf8(program));
+        (PathBuf::from(words.remove(0)), words)
+    }
+
+    /// For people: how a program ran.
+    pub fn how(&self, page_bytes: Option<u32>) -> String {
+        match (&self.emulator, page_bytes) {
+            (None, _) => "natively".to_owned(),
+            (Some(emulator), None) => format!("under {}", emulator.name()),
+            (Some(emulator), Some(bytes)) => format!("under {}, {} KiB pages", emulator.name(), bytes >> 10),
+        }
+    }
+
+    /// Page sizes, beside the usual one, with which programs are to be tried.
+    pub fn other_pages(&self, processor: &str) -> &'static [u32] {
+        if self.emulator.is_some() && processor == "aarch64" { &LARGE_PAGES } else { &[] }
+    }
+
+    /// How many times longer programs may take than on a machine of their own. Measured for QEMU 10: 8 to 20 times.
+    pub fn patience(&self) -> u32 {
+        if self.emulator.is_some() { 20 } else { 1 }
+    }
+}
+
+impl Emulator {
+    /// `qemu-aarch64 10.0.13`.
+    fn name(&self) -> String {
+        match self.version.split_once(" version ") {
+            Some((name, rest)) => format!("{name} {}", rest.split_whitespace().next().unwrap_or_default()),
+            None => self.version.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_started_through_emulator_and_loader() {
+        let check = |emulated: bool, musl: bool, is_static, pages, expected: &str| {
+            let version = "qemu-aarch64 version 10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)".to_owned();
+            let machine = Machine {
+                emulator: emulated.then(|| Emulator { program: "/q".into(), version }),
+                musl: musl.then(|| "/m/libc.so".into()),
+            };
+            let (program, arguments) = machine.start(Path::new("/p"), is_static, pages);
+            let words = format!("{} {}: {}", program.display(), arguments.join(" "), machine.how(pages));
+            assert_eq!(words, expected);
+        };
+        check(false, false, false, None, "/p : natively");
+        check(false, true, true, None, "/p : natively");
+        check(false, true, false, None, "/m/libc.so /p: natively");
+        check(true, false, false, None, "/q /p: under qemu-aarch64 10.0.13");
+        check(true, true, true, None, "/q /p: under qemu-aarch64 10.0.13");
+        check(
+            true,
+            true,
+            false,
+            Some(65536),
+            "/q -p 65536 /m/libc.so /p: under qemu-aarch64 10.0.13, 64 KiB pages",
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Packages of Debian that only `smoke` needs: musl's loader, and GNU's linker for another processor.
+//!
+//! Like emulators they are in no key, and their folders are named by their own pins. Unlike them they can be missing, on a machine without apt:
+//! `smoke` then says which ways of linking it left out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::apt;
+use super::pins::{Companion, Host, Sha256, Tools, debian_architecture};
+use super::programs::Programs;
+use crate::error::{Error, IoContext as _, Result};
+
+/// The row with musl's shared library, which is also its loader: sysroots have the static library only.
+pub fn musl(processor: &str) -> String {
+    format!("musl-{processor}")
+}
+
+/// The row with GNU's linker for another processor than this machine's.
+pub fn gnu_ld(processor: &str) -> String {
+    format!("gnu-ld-{processor}")
+}
+
+/// The rows that programs of a target are tried with on this machine.
+pub fn wanted(tools: &Tools, host: Host, processor: &str, is_musl: bool) -> Vec<String> {
+    let linker = gnu_ld(processor);
+    // Its packages are programs: for the processor they stand for, and of no use on another.
+    let runs_here = |row: &Companion| Some(row.processor.as_str()) == host.linux_processor();
+    let foreign = host.linux_processor() != Some(processor);
+    let linker = (foreign && tools.companions.get(&linker).is_some_and(runs_here)).then_some(linker);
+    let loader = Some(musl(processor)).filter(|name| is_musl && tools.companions.contains_key(name));
+    loader.into_iter().chain(linker).collect()
+}
+
+/// The folder of a row, relative to the overlay.
+pub fn folder(name: &str, row: &Companion) -> PathBuf {
+    let pins: Vec<&str> = row.packages.iter().map(|pin| pin.sha256.as_str()).collect();
+    let digest = Sha256::of_bytes(pins.join(" ").as_bytes());
+    Path::new("companions").join(format!("{name}-{}", &digest.as_str()[..16]))
+}
+
+/// Where things lie for [`make`].
+pub struct Job<'a> {
+    /// The pins.
+    pub row: &'a Companion,
+    /// The user's mirror of Debian.
+    pub mirror: Option<&'a str>,
+    /// Where verified files lie.
+    pub downloads: &'a Path,
+    /// A folder for apt's state.
+    pub scratch: &'a Path,
+}
+
+/// Fetches and unpacks into `to/root`; [`program`] then finds what it is for.
+pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
+    let Job { row, mirror, downloads, scratch } = *job;
+    let unknown = || Error::failed(format!("no processor of Debian: {}", row.processor));
+    let job = apt::Job {
+        suites: &row.suites,
+        keyring: &row.keyring,
+        packages: &row.packages,
+        architecture: debian_architecture(&row.processor).ok_or_else(unknown)?,
+        mirror,
+        downloads,
+        scratch,
+        help: "raise its pin in [tools.companions] of targets.toml to what Debian offers",
+    };
+    let root = to.join("root");
+    apt::unpack(&job, programs, &root)?;
+    let there = root.join(&row.program);
+    if !there.is_file() {
+        return Err(Error::failed(format!("the packages hold no {}", row.program)));
+    }
+    if !row.own_libc {
+        return Ok(());
+    }
+    let launcher = to.join(LAUNCHER);
+    fs::write(&launcher, apt::launcher_script(&root, &row.program)?).or_io("write", &launcher)?;
+    super::make_executable(&launcher)
+}
+
+/// Starts a program that needs a newer libc than the host may have.
+const LAUNCHER: &str = "run";
+
+/// What a row's packages are for, in the folder that [`make`] filled.
+pub fn program(row: &Companion, folder: &Path) -> PathBuf {
+    if row.own_libc { folder.join(LAUNCHER) } else { folder.join("root").join(&row.program) }
+}

@@ -1,0 +1,103 @@
+//! Makes the committed list from Zig's; a test, because nothing but this repository needs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{LIST, PROCESSORS};
+use crate::{env, paths};
+
+/// The symbols that musl's shared library has on one processor; none if the list has a line of unknown form.
+///
+/// The form is assembly for the C preprocessor, whose conditions ask only whether a name is defined.
+fn symbols(list: &str, defined: &[&str]) -> Option<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    // Whether each enclosing condition holds.
+    let mut conditions: Vec<bool> = Vec::new();
+    for line in list.lines() {
+        let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        match word {
+            "#ifdef" => conditions.push(defined.contains(&rest)),
+            "#if" => conditions.push(all_undefined(rest, defined)?),
+            "#else" => {
+                let last = conditions.last_mut()?;
+                *last = !*last;
+            }
+            "#endif" => drop(conditions.pop()?),
+            _ if conditions.contains(&false) => {}
+            ".globl" | ".weak" | "WEAK64" | "WEAKTIME64" => drop(found.insert(rest.to_owned())),
+            "#define" | ".bss" | ".data" | ".rodata" | ".section" | ".text" | ".protected" | ".type"
+            | ".size" | "" => {}
+            _ if rest.is_empty() && word.ends_with(':') => {}
+            _ => return None,
+        }
+    }
+    conditions.is_empty().then_some(found)
+}
+
+/// `!defined(A) && !defined(B)`.
+fn all_undefined(condition: &str, defined: &[&str]) -> Option<bool> {
+    let mut holds = true;
+    for term in condition.split(" && ") {
+        let name = term.strip_prefix("!defined(")?.strip_suffix(')')?;
+        holds &= !defined.contains(&name);
+    }
+    Some(holds)
+}
+
+/// The file's text: what all processors have, then what only some have.
+fn generate(list: &str) -> Option<String> {
+    let mut groups: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (_, processor) in PROCESSORS {
+        let (architecture, family) = (format!("ARCH_{processor}"), format!("FAMILY_{}", &processor[..3]));
+        groups.insert(processor, symbols(list, &["PTR64", &architecture, &family])?);
+    }
+    let all = groups.values().cloned().reduce(|all, some| &all & &some)?;
+    groups.values_mut().for_each(|group| *group = &*group - &all);
+    groups.insert("all", all);
+    let mut out = String::from(
+        "# musl's symbols on all processors, and on one only. Made from Zig's lib/libc/musl/libc.S by\n\
+         # xtask/src/verify/musl/generate.rs.\n",
+    );
+    for (heading, symbols) in groups {
+        out.push_str(&format!("{heading}\n"));
+        let mut line = String::from(" ");
+        for symbol in symbols {
+            if line.len() + 1 + symbol.len() > 120 {
+                out.push_str(&line);
+                out.push('\n');
+                line = String::from(" ");
+            }
+            line.push(' ');
+            line.push_str(&symbol);
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+    Some(out)
+}
+
+/// `cargo xtask test` gives glibc's list once the toolchain is there, and musl's lies beside it.
+#[test]
+fn the_committed_list_is_zigs() {
+    let Some(abilists) = env::abilists() else { return };
+    let path = abilists.ancestors().nth(2).expect("it lies in lib/libc/glibc").join("musl/libc.S");
+    let list = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let new = generate(&list).expect("a list in the form of Zig 0.15 to 0.17");
+    if env::update_snapshots() {
+        std::fs::write(paths::repository().join("xtask/src/verify/musl.txt"), &new).unwrap();
+    } else {
+        assert!(new == LIST, "musl.txt is not what Zig's list gives: UPDATE_SNAPSHOTS=1 writes it anew");
+    }
+}
+
+#[test]
+fn conditions_are_understood() {
+    let list = "#ifdef PTR64\n#define WEAK64 .weak\n#else\n#define WEAK64 .globl\n#endif\n.bss\n.weak a\n.type a, %object;\n\
+                a:\n#if !defined(ARCH_aarch64) && !defined(ARCH_arm)\n.globl b\nb:\n#endif\n#ifdef FAMILY_x86\n\
+                #ifdef ARCH_i386\n.globl no\n#endif\nWEAK64 c\nc:\n#endif\n";
+    let body: Vec<String> =
+        generate(list).unwrap().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    assert_eq!(body, ["aarch64", " ", "all", "  a", "x86_64", "  b c"]);
+    for bad in ["#endif\n", "#ifdef X\n", ".hidden x\n", "#if defined(X)\n#endif\n"] {
+        assert_eq!(generate(&format!("{list}{bad}")), None, "{bad}");
+    }
+}
