@@ -93,11 +93,6 @@ impl Toolchain {
         Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
     }
 
-    /// Zig's program, if it compiles and no clang of the user's does: one file that needs no other.
-    pub fn compiling_zig(&self) -> Option<&Path> {
-        self.entries.iter().any(|entry| entry.name == "zig").then_some(&self.zig)
-    }
-
     /// A sysroot, by its name in `[tools.sysroots]`.
     pub fn sysroot(&self, name: &str) -> PathBuf {
         self.llvm.join("sysroots").join(name)
