@@ -8,6 +8,7 @@ use v8_archive::Sha256;
 use super::{package, smoke};
 use crate::caches::Choice;
 use crate::compile::{self, Options};
+use crate::distribute::Cluster;
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::BuildV8;
 use crate::objects::{Cell, Record};
@@ -35,6 +36,7 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     let deadline = flags.deadline.map(|time| Instant::now() + time);
     let workspace = Workspace::open()?;
     let cache = Choice::of_user()?;
+    let cluster = flags.distribute.as_ref().map(Cluster::of_user).transpose()?;
     let plans = workspace.plans(&flags.what)?;
     if flags.dry_run {
         for plan in &plans {
@@ -62,7 +64,13 @@ pub fn run(flags: &BuildV8) -> Result<()> {
             source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
             Ok(State::Open)
         });
-        let options = Options { jobs: flags.jobs, deadline, precompile: !flags.no_pch, cache: &cache };
+        let options = Options {
+            jobs: flags.jobs,
+            deadline,
+            precompile: !flags.no_pch,
+            cache: &cache,
+            cluster: cluster.as_ref(),
+        };
         let (count, mut number) = (round.open().len(), 0);
         round.each(&mut |plan, figures| {
             number += 1;

@@ -43,14 +43,12 @@ pub fn link_and_run(
     let programs = Programs::new(env::path());
     let processor = descriptor.target.split('-').next().unwrap_or_default();
     let is_foreign = host.linux_processor() != Some(processor);
-    let emulator = match toolchain.emulator(processor).filter(|_| is_foreign) {
-        Some(program) => {
-            let said = process::read(process::command(&program).arg("--version"))?;
-            Some(Emulator { program, version: said.lines().next().unwrap_or_default().to_owned() })
-        }
-        None => None,
-    };
     let companion = |name: &str| toolchain.companions.get(name).cloned();
+    let emulator = |program: Option<PathBuf>, root| -> Result<Option<Emulator>> {
+        let Some(program) = program.filter(|_| is_foreign) else { return Ok(None) };
+        let said = process::read(process::command(&program).arg("--version"))?;
+        Ok(Some(Emulator { program, root, version: said.lines().next().unwrap_or_default().to_owned() }))
+    };
     let gnu_ld = match companion(&companion::gnu_ld(processor)) {
         Some(program) => Ok(program),
         None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
@@ -66,7 +64,12 @@ pub fn link_and_run(
         cache: workspace.cache.root().join("zig"),
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
-    let machine = Machine { emulator, musl };
+    let machine = Machine {
+        // Its launcher knows where the runtime is.
+        emulator: emulator(toolchain.emulator(processor), None)?,
+        pages: emulator(companion(&companion::pages(processor)), companion(&companion::runtime(processor)))?,
+        musl,
+    };
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),

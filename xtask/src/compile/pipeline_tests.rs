@@ -68,8 +68,13 @@ impl World {
     fn compile(&self, deadline: Option<Duration>) -> Result<Statistics> {
         let deadline = deadline.map(|time| Instant::now() + time);
         let cache = Choice { store: Store::Local, mode: Mode::ReadWrite };
-        let options =
-            Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false, cache: &cache };
+        let options = Options {
+            jobs: std::num::NonZeroU32::new(3),
+            deadline,
+            precompile: false,
+            cache: &cache,
+            cluster: None,
+        };
         compile(
             &self.plan,
             &self.configure()?,

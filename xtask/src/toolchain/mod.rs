@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use plan::Emulator;
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
 pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
@@ -254,7 +255,10 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         })?;
         emulator::write_launcher(&llvm, part)?;
     }
-    let mut companions = BTreeMap::new();
+    let runtime = |part: &Emulator| {
+        (companion::runtime(&part.processor), llvm.join(&part.folder).join(emulator::RUNTIME))
+    };
+    let mut companions: BTreeMap<_, _> = plan.emulators.iter().map(runtime).collect();
     for part in &plan.companions {
         let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
         once(&to, &scratch, |new| {
