@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{Format, Smoke, What};
+use crate::matrix::Target;
 use crate::process;
-use crate::smoke::{self, Emulator, Linker, Machine, Zig};
+use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
+use crate::toolchain::rust::{self, Compiler};
 use crate::toolchain::{Programs, Toolchain, companion};
 use crate::workspace::Workspace;
 
@@ -67,6 +69,7 @@ pub fn link_and_run(
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
     let machine = Machine { emulator, musl };
+    let rust = if is_own { None } else { foreign_rust(workspace, row, &descriptor.target, toolchain)? };
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
@@ -74,6 +77,7 @@ pub fn link_and_run(
         clang_target: row.clang_target.clone(),
         sysroot: toolchain.sysroot(&row.sysroot),
         rustc: is_own.then(|| PathBuf::from(env::rustc())),
+        rust,
         system_cxx: programs.find("c++").filter(|_| is_own),
         gnu_ld,
         zig,
@@ -84,6 +88,40 @@ pub fn link_and_run(
     eprint!("{report}");
     report.verdict()?;
     Ok(report.demonstration)
+}
+
+/// Rust for a target that is not this machine's: the user's own if it has the target, else Debian's if that was fetched.
+fn foreign_rust(
+    workspace: &Workspace,
+    row: &Target,
+    triple: &str,
+    toolchain: &Toolchain,
+) -> Result<Option<Foreign>> {
+    let processor = triple.split('-').next().unwrap_or_default();
+    let (own, is_musl) = (env::rustc(), row.libc.family == "musl");
+    let companion = |name: &str| toolchain.companions.get(name).map(PathBuf::as_path);
+    let compiler = match companion(rust::COMPILER) {
+        _ if rust::has_std(&own, triple) => Compiler::Own(&own),
+        Some(program) => match companion(&rust::std_of(processor)) {
+            None if !is_musl => return Ok(None),
+            std => Compiler::Pinned(program, std.filter(|_| !is_musl)),
+        },
+        None => return Ok(None),
+    };
+    let (clang, sysroot) = (toolchain.clang(), toolchain.sysroot(&row.sysroot));
+    let rust = rust::make(&rust::Job {
+        triple,
+        clang_target: &row.clang_target,
+        clang: &clang,
+        sysroot: &sysroot,
+        is_musl,
+        compiler,
+        runtime: toolchain.runtime(&workspace.matrix.tools.qemu, workspace.host()?, processor).as_deref(),
+        zig_lib: &toolchain.zig.with_file_name("lib"),
+        cargo: env::cargo(),
+        to: &rust::folder(&toolchain.llvm, triple, compiler),
+    })?;
+    Ok(Some(Foreign { rust, cargo: env::cargo().into(), ar: clang.with_file_name("llvm-ar") }))
 }
 
 fn open(archive: &Path) -> Result<v8_archive::Descriptor> {

@@ -39,12 +39,7 @@ impl Link<'_> {
     }
 
     fn command(&self, program: &Path, arguments: Vec<String>) -> CommandLine {
-        CommandLine {
-            program: program.to_path_buf(),
-            arguments,
-            environment: Vec::new(),
-            limit: BUILD_LIMIT,
-        }
+        CommandLine { program: program.to_path_buf(), arguments, environment: Vec::new(), limit: BUILD_LIMIT }
     }
 
     /// The archive's libraries by their paths, then the system's: the order in which a linker must meet them.
@@ -64,10 +59,8 @@ impl Link<'_> {
 
     fn clang(&self, tool: Tool, form: Form) -> Vec<String> {
         let linker = self.inputs.linker;
-        let mut words = vec![
-            format!("--target={}", linker.clang_target),
-            format!("--sysroot={}", utf8(&linker.sysroot)),
-        ];
+        let mut words =
+            vec![format!("--target={}", linker.clang_target), format!("--sysroot={}", utf8(&linker.sysroot))];
         words.push(match (tool, &linker.gnu_ld) {
             (Tool::GnuLd, Ok(program)) => format!("--ld-path={}", utf8(program)),
             _ => "-fuse-ld=lld".to_owned(),
@@ -76,7 +69,8 @@ impl Link<'_> {
         words.push("--unwindlib=none".to_owned());
         words.extend(self.form(form).iter().map(|word| (*word).to_owned()));
         // The sysroot has musl's static library only; the first folder with a libc wins.
-        if let Some(folder) = linker.machine.musl.as_deref().and_then(Path::parent).filter(|_| !form.is_static())
+        if let Some(folder) =
+            linker.machine.musl.as_deref().and_then(Path::parent).filter(|_| !form.is_static())
         {
             words.push(format!("-L{}", utf8(folder)));
         }
@@ -140,9 +134,8 @@ impl Link<'_> {
     /// Zig makes the target's libc when it first links, and keeps it.
     fn with_zigs_cache(&self, mut command: CommandLine) -> CommandLine {
         if let Some(zig) = &self.inputs.linker.zig {
-            command.environment = ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"]
-                .map(|name| (name, utf8(&zig.cache)))
-                .to_vec();
+            command.environment =
+                ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, utf8(&zig.cache))).to_vec();
             command.limit = ZIG_LIMIT;
         }
         command
@@ -224,8 +217,8 @@ impl Link<'_> {
         arguments
     }
 
-    /// `capi.rs`.
-    pub fn rust(&self, rustc: &Path) -> CommandLine {
+    /// `capi.rs`, as the program `name`.
+    pub fn rust(&self, name: &str, rustc: &Path, form: Form, flags: &[String]) -> CommandLine {
         let descriptor = self.inputs.descriptor;
         let mut arguments: Vec<String> =
             ["--edition", "2024", "--crate-name", "capi", "-O", "--target"].map(str::to_owned).to_vec();
@@ -238,9 +231,12 @@ impl Link<'_> {
         }
         let named = |kind: &str, name: &String| ["-l".to_owned(), format!("{kind}={name}")];
         arguments.extend(descriptor.libraries.iter().flat_map(|library| named("static", &library.name)));
-        arguments.extend(descriptor.system_libraries.iter().flat_map(|name| named("dylib", name)));
+        // As the crate's build script: a static program must not meet a shared libc.
+        let kind = if form.is_static() { "static:-bundle" } else { "dylib" };
+        arguments.extend(descriptor.system_libraries.iter().flat_map(|name| named(kind, name)));
         arguments.extend(descriptor.frameworks.iter().flat_map(|name| named("framework", name)));
-        arguments.extend([utf8(&self.source("capi.rs")), "-o".to_owned(), utf8(&self.out("capi"))]);
+        arguments.extend(flags.iter().cloned());
+        arguments.extend([utf8(&self.source("capi.rs")), "-o".to_owned(), utf8(&self.out(name))]);
         self.command(rustc, arguments)
     }
 }

@@ -87,7 +87,10 @@ mod tests {
             let name = |(tool, form): (Tool, Form)| format!("{}-{}", tool.name(), form.name());
             combinations(libc).map(name).collect::<Vec<_>>()
         };
-        assert_eq!(names(LibcFamily::Glibc), ["gnu-ld-dynamic", "gnu-ld-shared", "zig-dynamic", "zig-shared"]);
+        assert_eq!(
+            names(LibcFamily::Glibc),
+            ["gnu-ld-dynamic", "gnu-ld-shared", "zig-dynamic", "zig-shared"]
+        );
         assert_eq!(
             names(LibcFamily::Musl),
             [

@@ -97,6 +97,7 @@ fn linker(folder: &Path) -> Linker {
         clang_target: "x86_64-linux-gnu".into(),
         sysroot: folder.join("sysroot"),
         rustc: Some(folder.join("bin/rustc")),
+        rust: None,
         system_cxx: Some(folder.join("bin/c++")),
         gnu_ld: Ok(folder.join("bin/ld")),
         zig: Some(Zig {
@@ -110,7 +111,8 @@ fn linker(folder: &Path) -> Linker {
 
 /// The linker of a machine that tries programs for musl on another processor.
 fn foreign_linker(folder: &Path) -> Linker {
-    let (emulator, version) = (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
+    let (emulator, version) =
+        (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
     Linker {
         target: "aarch64-unknown-linux-musl".into(),
         clang_target: "aarch64-linux-musl".into(),
@@ -144,7 +146,11 @@ fn is_as_committed(plan: &SmokePlan, name: &str) {
         fs::write(&path, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == committed, "{} is not the plan: UPDATE_SNAPSHOTS=1 writes it anew\n{text}", path.display());
+    assert!(
+        text == committed,
+        "{} is not the plan: UPDATE_SNAPSHOTS=1 writes it anew\n{text}",
+        path.display()
+    );
 }
 
 #[test]
@@ -326,6 +332,7 @@ cp '{0}/'"$name".sh "$2""#,
         plan.archive = packed.path;
         for program in &plan.programs {
             let said = match &program.speaks {
+                Speaks::Tests => "test result: ok. 3 passed; 0 failed; 0 ignored\\n".to_owned(),
                 Speaks::Transcript(checks) => format!("{}echo end\n", good(checks)),
                 Speaks::Lines => "echo '3 checks passed'\n".to_owned(),
             };

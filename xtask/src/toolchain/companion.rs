@@ -68,7 +68,7 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
     let root = to.join("root");
     apt::unpack(&job, programs, &root)?;
     let there = root.join(&row.program);
-    if !there.is_file() {
+    if !there.exists() {
         return Err(Error::failed(format!("the packages hold no {}", row.program)));
     }
     if !row.own_libc {

@@ -12,6 +12,7 @@ mod plan;
 mod probe;
 mod programs;
 mod recipe;
+pub mod rust;
 mod sysroot;
 #[cfg(test)]
 pub mod testing;
@@ -90,6 +91,12 @@ impl Toolchain {
     /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
     pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
         Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
+    }
+
+    /// The glibc of an emulated processor, as its programs load it, if the toolchain was asked for it.
+    pub fn runtime(&self, qemu: &pins::QemuTool, host: Host, processor: &str) -> Option<PathBuf> {
+        Some(self.llvm.join(emulator::folder(qemu, host, processor)).join("root"))
+            .filter(|root| root.is_dir())
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.
