@@ -14,6 +14,13 @@
 
 #include "libv8.h"
 
+// Of the library's libc++, as declared in its <__mutex/once_flag.h>: a function with cleanups that calls one of the program's.
+namespace std {
+namespace __Cr {
+void __call_once(volatile unsigned long& flag, void* argument, void (*function)(void*));
+}
+}  // namespace std
+
 namespace {
 
 int checks = 0;
@@ -94,6 +101,11 @@ int main() {
         }
       },
       "inner"));
+
+  // Through a frame of the library's own C++ runtime, which knows nothing of the program's unwinder.
+  unsigned long flag = 0;
+  CHECK(Throws<std::runtime_error>(
+      [&] { std::__Cr::__call_once(flag, nullptr, [](void*) { throw std::runtime_error("through"); }); }, "through"));
 
   Derived derived;
   Base* base = &derived;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use v8_archive::Sha256;
 
 use crate::caches::{Choice, Mode};
+use crate::distribute::{self, Cluster, Dispatcher};
 use crate::error::{IoContext as _, Result};
 use crate::memory::Peak;
 use crate::ninja::{self, Outcome};
@@ -35,13 +37,15 @@ pub const LIBRARY: &str = "obj/libv8/libv8_complete.a";
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// Processes at once; nothing for ninja's own choice.
-    pub jobs: Option<std::num::NonZeroU32>,
+    pub jobs: Option<NonZeroU32>,
     /// When to stop.
     pub deadline: Option<Instant>,
     /// Whether headers are precompiled.
     pub precompile: bool,
     /// Where objects are kept.
     pub cache: &'a Choice,
+    /// Who compiles what is in no cache, if not this machine.
+    pub cluster: Option<&'a Cluster>,
 }
 
 /// What a build was like; written to [`STATISTICS`] in ninja's folder.
@@ -64,6 +68,9 @@ pub struct Statistics {
     /// More of the caches.
     #[serde(default)]
     pub cache: Report,
+    /// What a cluster did, if one was to.
+    #[serde(default)]
+    pub cluster: Option<distribute::Report>,
     /// The highest sum of resident memory of all processes of the build, sampled each second, where it is known.
     pub peak_memory_bytes: Option<u64>,
     /// The high-water mark of the largest process that was sampled, where it is known.
@@ -115,11 +122,18 @@ pub fn compile(
     if options.cache.mode == Mode::ReadWrite {
         fill.write(sccache_dir);
     }
-    let mut command = ninja_command(build, toolchain, options.jobs)?;
+    let cluster = options.cluster.map(|cluster| (cluster, Dispatcher::start(cluster, toolchain, &build.out)));
+    let dispatcher = cluster.as_ref().and_then(|(_, started)| started.as_ref().ok());
+    let mut command = ninja_command(build, toolchain, jobs(options.jobs, dispatcher))?;
     server.prepare(&mut command);
+    command.envs(dispatcher.map(Dispatcher::variable));
     pch::journal::begin_run(&build.out, true)?;
     let outcome = run_ninja(&command, build, &server, options.deadline);
     let mut report = server.finish();
+    let cluster = cluster.map(|(cluster, started)| match started {
+        Ok(dispatcher) => dispatcher.finish(),
+        Err(why) => cluster.unused(why),
+    });
     let (outcome, repeated_steps) = outcome?;
     report.repeated_steps = repeated_steps;
     report.low_because = report.why_low(&fills, &fill);
@@ -136,6 +150,7 @@ pub fn compile(
         cache_write_errors: report.counts.write_errors,
         header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
         cache: report,
+        cluster,
         peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
         largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
     };
@@ -143,6 +158,15 @@ pub fn compile(
         write_json(&build.out.join(STATISTICS), &statistics)?;
     }
     Ok(statistics)
+}
+
+/// As many steps as the cluster and this machine have processors: sccache counts the compilers that run here, and who waits for
+/// the cluster is none.
+fn jobs(wanted: Option<NonZeroU32>, dispatcher: Option<&Dispatcher>) -> Option<NonZeroU32> {
+    wanted.or_else(|| {
+        let here = std::thread::available_parallelism().map_or(1, usize::from);
+        NonZeroU32::new(dispatcher?.processors.saturating_add(u32::try_from(here).unwrap_or(1)))
+    })
 }
 
 /// Runs ninja, and once more what failed inside sccache; gives the steps of all runs, and how many were run again.
@@ -193,11 +217,7 @@ fn run_ninja(
 }
 
 /// ninja without a target; what the compiler's wrapper needs is the caller's to add.
-pub fn ninja_command(
-    build: &Build,
-    toolchain: &Toolchain,
-    jobs: Option<std::num::NonZeroU32>,
-) -> Result<Command> {
+pub fn ninja_command(build: &Build, toolchain: &Toolchain, jobs: Option<NonZeroU32>) -> Result<Command> {
     let mut command = process::command(&toolchain.ninja);
     command.arg("-C").arg(&build.out);
     if let Some(jobs) = jobs {
@@ -213,7 +233,7 @@ pub fn compile_plain(
     plan: &Plan,
     build: &Build,
     toolchain: &Toolchain,
-    jobs: Option<std::num::NonZeroU32>,
+    jobs: Option<NonZeroU32>,
 ) -> Result<Statistics> {
     let started = Instant::now();
     let cpu_before_s = process::children_cpu_s();
@@ -255,6 +275,9 @@ pub fn summary(statistics: &Statistics) -> String {
             total >> 20,
             largest >> 20
         ));
+    }
+    if let Some(cluster) = &statistics.cluster {
+        text.push_str(&format!("; {cluster}"));
     }
     for remark in statistics.cache.remarks() {
         text.push_str("; ");

@@ -24,6 +24,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_CACHE_MODE", "read-only or read-write: whether compiled objects are kept, in any cache"),
     (
+        "LIBV8_DISTRIBUTE_TOKEN, LIBV8_DISTRIBUTE_TOKEN_FILE",
+        "the token of clients of --distribute's cluster, or a file that holds it",
+    ),
+    (
         "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY",
         "with one of them, a shared cache is not asked whether it answers: only sccache speaks to it",
     ),
@@ -38,13 +42,18 @@ pub const TABLE: &[(&str, &str)] = &[
         "where your cache folder is, by your system's convention",
     ),
     (
-        "LIBV8_PCH, LIBV8_PLAIN_HEADERS",
+        "LIBV8_PCH, LIBV8_PLAIN_HEADERS, LIBV8_DISTRIBUTE, LIBV8_AWAY",
         "set by the tool itself for the compilers it starts; not to be set by hand",
     ),
+    ("CARGO_MAKEFLAGS", "set by sccache for those compilers: how many may run at once"),
     ("UPDATE_SNAPSHOTS", "1 lets the tool's own tests write their snapshots instead of comparing them"),
     (
         "LIBV8_TEST_SCCACHE, LIBV8_TEST_SERVERS",
         "for the tool's own tests: sccache, and a folder to fetch real cache servers into",
+    ),
+    (
+        "LIBV8_TEST_LLVM, LIBV8_TEST_ZIG, LIBV8_TEST_TOOL",
+        "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
     (
         "LIBV8_ABILISTS",
@@ -130,6 +139,31 @@ pub fn wants_plain_headers() -> bool {
     get("LIBV8_PLAIN_HEADERS").is_some()
 }
 
+/// `LIBV8_DISTRIBUTE`: set beside `LIBV8_PCH` where compiles are sent away, the socket for that.
+pub fn distribute() -> Option<OsString> {
+    get("LIBV8_DISTRIBUTE")
+}
+
+/// `LIBV8_AWAY`: set beside `LIBV8_PCH` for the server that sends compiles away; nothing is compiled below it.
+pub fn is_away() -> bool {
+    get("LIBV8_AWAY").is_some()
+}
+
+/// `CARGO_MAKEFLAGS`, as sccache sets it for its compilers.
+pub fn job_server() -> Option<OsString> {
+    get("CARGO_MAKEFLAGS")
+}
+
+/// `LIBV8_DISTRIBUTE_TOKEN`.
+pub fn distribute_token() -> Option<OsString> {
+    get("LIBV8_DISTRIBUTE_TOKEN")
+}
+
+/// `LIBV8_DISTRIBUTE_TOKEN_FILE`.
+pub fn distribute_token_file() -> Option<PathBuf> {
+    get("LIBV8_DISTRIBUTE_TOKEN_FILE").map(PathBuf::from)
+}
+
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.
 pub fn rustc() -> OsString {
     get("RUSTC").unwrap_or_else(|| "rustc".into())
@@ -157,6 +191,12 @@ pub fn test_sccache() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn test_servers() -> Option<PathBuf> {
     get("LIBV8_TEST_SERVERS").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_LLVM`, `LIBV8_TEST_ZIG` and `LIBV8_TEST_TOOL`.
+#[cfg(test)]
+pub fn test_cluster() -> Option<[PathBuf; 3]> {
+    Some([get("LIBV8_TEST_LLVM")?.into(), get("LIBV8_TEST_ZIG")?.into(), get("LIBV8_TEST_TOOL")?.into()])
 }
 
 /// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::distribute::Address;
 use crate::env;
 
 mod ci;
@@ -118,6 +119,9 @@ pub struct BuildV8 {
     /// Compile each file as it stands, without precompiled headers
     #[arg(long)]
     pub no_pch: bool,
+    /// Have an sccache-dist cluster compile what is in no cache: sccache-dist=URL of its scheduler
+    #[arg(long, value_name = "CLUSTER")]
+    pub distribute: Option<Address>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -293,6 +297,9 @@ pub struct Bench {
     /// Another text is another choice of files
     #[arg(long, value_name = "TEXT", requires_all = ["sample", "objects_identical"])]
     pub seed: Option<String>,
+    /// Have a cluster compile the sample, as for build-v8
+    #[arg(long, value_name = "CLUSTER", requires = "sample", conflicts_with = "objects_identical")]
+    pub distribute: Option<Address>,
     /// The finished folder that a sample is taken from [default: the build folder of this target and variant]
     #[arg(long, value_name = "DIR", requires = "sample")]
     pub from: Option<PathBuf>,

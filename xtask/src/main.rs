@@ -5,6 +5,7 @@ mod caches;
 mod ci;
 mod commands;
 mod compile;
+mod distribute;
 mod env;
 mod error;
 mod flags;

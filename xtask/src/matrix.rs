@@ -97,6 +97,8 @@ const GROUPS: [Group; 2] =
 pub enum State {
     /// Built and linked, and JavaScript ran.
     Run,
+    /// It is built; linking and running it is not sure to work, for the row's reason.
+    Built,
     /// The plan is whole; building is refused with the row's reason.
     Planned,
 }
@@ -124,8 +126,8 @@ impl Matrix {
         let mut faults = Vec::new();
         for (triple, target) in &matrix.targets {
             match (target.state, &target.reason) {
-                (State::Planned, None) => {
-                    faults.push(format!("{triple} is planned only, and says no reason"))
+                (State::Planned | State::Built, None) => {
+                    faults.push(format!("{triple} does not run, and says no reason"))
                 }
                 (State::Run, Some(_)) => {
                     faults.push(format!("{triple} runs, and still has a reason why not"))
@@ -260,7 +262,7 @@ mod tests {
         check("source = \"crate\"\n", "source = \"git\"\n", "unknown variant `git`, expected `crate`");
         check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
-        check("state = \"run\"", "state = \"planned\"", "is planned only, and says no reason");
+        check("state = \"run\"", "state = \"planned\"", "does not run, and says no reason");
         check("state = \"run\"", "state = \"works\"", "unknown variant `works`");
     }
 }

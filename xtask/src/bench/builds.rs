@@ -93,7 +93,13 @@ impl Builds<'_> {
             Kind::Plain => compile::compile_plain(&plan, &build, self.toolchain, self.jobs)?,
             _ => {
                 let cache = Choice::default();
-                let options = Options { jobs: self.jobs, deadline: None, precompile: true, cache: &cache };
+                let options = Options {
+                    jobs: self.jobs,
+                    deadline: None,
+                    precompile: true,
+                    cache: &cache,
+                    cluster: None,
+                };
                 compile::compile(&plan, &build, self.toolchain, &self.objects(kind), &options)?
             }
         };

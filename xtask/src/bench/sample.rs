@@ -10,6 +10,7 @@ use v8_archive::Sha256;
 use super::objects::{self, Comparison};
 use crate::caches::Choice;
 use crate::compile::compilations;
+use crate::distribute::{Cluster, Dispatcher};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::pch::journal::{self, Event};
@@ -61,8 +62,9 @@ impl Sampled {
 /// Compiles `count` files of the finished build in `from`, one after the other, plain and then as `build-v8` does.
 ///
 /// Both ways have a folder of their own beside `from`, so at the same depth, with a link to its generated files; `from`
-/// itself is only read. The cache is empty, so every file is a miss.
-pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> {
+/// itself is only read. The cache is empty, so every file is a miss. With a cluster that is the second way; its own CPU time
+/// is not known here.
+pub fn run(from: &Path, toolchain: &Toolchain, count: usize, cluster: Option<&Cluster>) -> Result<Sampled> {
     let all = built(from, toolchain)?;
     let chosen = choose(&all, count, all.len() / 2);
     let folders = ["plain", "ours"].map(|name| beside(from, name));
@@ -93,10 +95,18 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize) -> Result<Sampled> 
         precompile: true,
         choice: &Choice::default(),
     })?;
-    let with = |shell: &mut Command| server.prepare(shell);
+    let dispatcher = cluster.map(|cluster| Dispatcher::start(cluster, toolchain, ours)).transpose();
+    let dispatcher = dispatcher.map_err(Error::failed)?;
+    let with = |shell: &mut Command| {
+        server.prepare(shell);
+        shell.envs(dispatcher.as_ref().map(Dispatcher::variable));
+    };
     let outcome = compile(ours, toolchain, &chosen, |compilation| compilation.command.clone(), &with);
     // The server's cost is known when it has ended.
     drop(server.finish());
+    if let Some(report) = dispatcher.map(Dispatcher::finish) {
+        eprintln!("{report}");
+    }
     outcome?;
     let end_s = cpu_s()?;
 

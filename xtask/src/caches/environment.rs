@@ -18,8 +18,8 @@ const CACHE_SIZE: &str = "10G";
 /// AWS's, unless an S3 server is the chosen store (`for_s3`): there they are the credentials.
 pub fn clean(command: &mut Command, for_s3: bool) {
     for name in env::names() {
-        let is_away =
-            name.starts_with("SCCACHE_") || name == "LIBV8_CACHE" || (name.starts_with("AWS_") && !for_s3);
+        let is_ours = name == "LIBV8_CACHE" || name.starts_with("LIBV8_DISTRIBUTE");
+        let is_away = name.starts_with("SCCACHE_") || is_ours || (name.starts_with("AWS_") && !for_s3);
         if is_away {
             command.env_remove(name);
         }

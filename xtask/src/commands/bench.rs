@@ -2,6 +2,7 @@
 
 use crate::bench::{self, Builds, Kind, Row, objects};
 use crate::compile;
+use crate::distribute::Cluster;
 use crate::error::{Error, Result};
 use crate::flags::{Bench, Measure};
 use crate::plan::{self, Plan};
@@ -53,7 +54,8 @@ fn sample(flags: &Bench, plan: &Plan, toolchain: &Toolchain, count: usize) -> Re
         let seed = flags.seed.as_deref().unwrap_or_default();
         return report(&bench::plain_again(from, toolchain, count, seed)?);
     }
-    let sampled = bench::sample(from, toolchain, count)?;
+    let cluster = flags.distribute.as_ref().map(Cluster::of_user).transpose()?;
+    let sampled = bench::sample(from, toolchain, count, cluster.as_ref())?;
     print!("{}", sampled.text());
     sampled.comparison.verdict()
 }

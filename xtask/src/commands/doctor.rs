@@ -26,21 +26,19 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
-    for emulator in &toolchain.emulators {
-        let state = match (emulator.ready, emulator.fetch_bytes) {
+    let emulators = toolchain.emulators.iter();
+    let emulators =
+        emulators.map(|part| ("emulator", &part.processor, &part.version, part.ready, part.fetch_bytes));
+    let companions = toolchain.companions.iter();
+    let companions =
+        companions.map(|part| ("companion", &part.name, &part.version, part.ready, part.fetch_bytes));
+    for (kind, name, version, ready, fetch_bytes) in emulators.chain(companions) {
+        let state = match (ready, fetch_bytes) {
             (true, _) => "there".to_owned(),
             (false, 0) => "downloaded, not unpacked yet".to_owned(),
             (false, bytes) => format!("would be fetched: {}", mib(bytes)),
         };
-        println!("{:<10} {:<32} {state}", "emulator", format!("{} {}", emulator.processor, emulator.version));
-    }
-    for companion in &toolchain.companions {
-        let state = match (companion.ready, companion.fetch_bytes) {
-            (true, _) => "there".to_owned(),
-            (false, 0) => "downloaded, not unpacked yet".to_owned(),
-            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
-        };
-        println!("{:<10} {:<32} {state}", "companion", format!("{} {}", companion.name, companion.version));
+        println!("{kind:<10} {:<32} {state}", format!("{name} {version}"));
     }
     let mut trees = std::collections::BTreeSet::new();
     for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {

@@ -25,19 +25,23 @@ pub fn run(flags: &Smoke) -> Result<()> {
         clang: flags.clang.clone(),
     };
     let toolchain = workspace.toolchain(&what, &workspace.plans(&what)?)?;
-    let demonstration = link_and_run(&workspace, &flags.file, &toolchain)?;
-    if let Some((source, result)) = demonstration {
+    if let Some((source, result)) = link_and_run(&workspace, &flags.file, &toolchain)?.demonstration {
         println!("ran     {source}\n     →  {result}");
     }
     Ok(())
 }
 
-/// Links and runs every program; the expression that was shown and its result, if the archive can run it.
-pub fn link_and_run(
-    workspace: &Workspace,
-    archive: &Path,
-    toolchain: &Toolchain,
-) -> Result<Option<(String, String)>> {
+/// What ran with an archive.
+#[derive(Debug)]
+pub struct Ran {
+    /// The expression that was shown and its result, if the archive can run it.
+    pub demonstration: Option<(String, String)>,
+    /// What ran the programs, for people.
+    pub how: String,
+}
+
+/// Links and runs every program.
+pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain) -> Result<Ran> {
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
     let host = workspace.host()?;
@@ -45,14 +49,12 @@ pub fn link_and_run(
     let programs = Programs::new(env::path());
     let processor = descriptor.target.split('-').next().unwrap_or_default();
     let is_foreign = host.linux_processor() != Some(processor);
-    let emulator = match toolchain.emulator(processor).filter(|_| is_foreign) {
-        Some(program) => {
-            let said = process::read(process::command(&program).arg("--version"))?;
-            Some(Emulator { program, version: said.lines().next().unwrap_or_default().to_owned() })
-        }
-        None => None,
-    };
     let companion = |name: &str| toolchain.companions.get(name).cloned();
+    let emulator = |program: Option<PathBuf>, root| -> Result<Option<Emulator>> {
+        let Some(program) = program.filter(|_| is_foreign) else { return Ok(None) };
+        let said = process::read(process::command(&program).arg("--version"))?;
+        Ok(Some(Emulator { program, root, version: said.lines().next().unwrap_or_default().to_owned() }))
+    };
     let gnu_ld = match companion(&companion::gnu_ld(processor)) {
         Some(program) => Ok(program),
         None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
@@ -68,8 +70,14 @@ pub fn link_and_run(
         cache: workspace.cache.root().join("zig"),
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
-    let machine = Machine { emulator, musl };
-    let rust = if is_own { None } else { foreign_rust(workspace, row, &descriptor.target, toolchain)? };
+    let machine = Machine {
+        // Its launcher knows where the runtime is.
+        emulator: emulator(toolchain.emulator(processor), None)?,
+        pages: emulator(companion(&companion::pages(processor)), companion(&companion::runtime(processor)))?,
+        musl,
+    };
+    let rust = if is_own { None } else { foreign_rust(row, &descriptor.target, toolchain)? };
+    let how = machine.how(None);
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
@@ -87,16 +95,11 @@ pub fn link_and_run(
     let report = smoke::run(&plan, &mut |line| eprintln!("{line}"))?;
     eprint!("{report}");
     report.verdict()?;
-    Ok(report.demonstration)
+    Ok(Ran { demonstration: report.demonstration, how })
 }
 
 /// Rust for a target that is not this machine's: the user's own if it has the target, else Debian's if that was fetched.
-fn foreign_rust(
-    workspace: &Workspace,
-    row: &Target,
-    triple: &str,
-    toolchain: &Toolchain,
-) -> Result<Option<Foreign>> {
+fn foreign_rust(row: &Target, triple: &str, toolchain: &Toolchain) -> Result<Option<Foreign>> {
     let processor = triple.split('-').next().unwrap_or_default();
     let (own, is_musl) = (env::rustc(), row.libc.family == "musl");
     let companion = |name: &str| toolchain.companions.get(name).map(PathBuf::as_path);
@@ -116,7 +119,7 @@ fn foreign_rust(
         sysroot: &sysroot,
         is_musl,
         compiler,
-        runtime: toolchain.runtime(&workspace.matrix.tools.qemu, workspace.host()?, processor).as_deref(),
+        runtime: companion(&companion::runtime(processor)),
         zig_lib: &toolchain.zig.with_file_name("lib"),
         cargo: env::cargo(),
         to: &rust::folder(&toolchain.llvm, triple, compiler),

@@ -15,6 +15,9 @@ pub fn run(flags: &Targets) -> Result<()> {
             for (triple, target) in &matrix.targets {
                 let state = match (target.state, &target.reason) {
                     (State::Run, _) => "run".to_owned(),
+                    (State::Built, reason) => {
+                        format!("built: {}", reason.as_deref().unwrap_or_default())
+                    }
                     (State::Planned, reason) => {
                         format!("planned only: {}", reason.as_deref().unwrap_or_default())
                     }
@@ -32,6 +35,7 @@ pub fn run(flags: &Targets) -> Result<()> {
                 .map(|(triple, target)| {
                     json!({
                         "target": triple,
+                        "builds": target.state != State::Planned,
                         "runs": target.state == State::Run,
                         "reason": target.reason,
                         "libc": { "family": target.libc.family, "floor": target.libc.floor },

@@ -48,18 +48,23 @@ pub fn run(flags: &Test) -> ExitCode {
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "objects as plain clang makes them", "glibc's tables");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
-    let caches = "real caches";
+    let (caches, cluster) = ("real caches", "real cluster");
     if flags.no_v8 {
-        [caches, &build, with_v8, objects, tables]
+        [caches, cluster, &build, with_v8, objects, tables]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
         runner.step(caches, |sum| test_caches(&what, sum));
+        match cluster_lacks() {
+            Some(lack) => runner.leave_out(cluster, lack),
+            None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
+        }
         let flags = BuildV8 {
             what: what.clone(),
             jobs: None,
             deadline: Some(flags.deadline),
             no_pch: false,
+            distribute: None,
             dry_run: false,
         };
         if runner.step(&build, |_| build_v8::run(&flags)) {
@@ -139,6 +144,34 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
         .env("AWS_ACCESS_KEY_ID", "any")
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env_remove("AWS_SESSION_TOKEN");
+    sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// Why servers of sccache-dist cannot run on this machine.
+fn cluster_lacks() -> Option<&'static str> {
+    if !cfg!(target_os = "linux") {
+        return Some("sccache-dist's servers are for Linux");
+    }
+    let is_root = process::read(process::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !is_root {
+        return Some("not tested: sccache-dist's servers start as root only");
+    }
+    // As a server does for each compile. Containers often forbid it, also to their root.
+    let script = "set -e; d=$(mktemp -d); trap 'rm -rf $d' EXIT; cd $d; mkdir l u w t; \
+                  unshare --mount mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w t";
+    let can_mount = process::read(process::command("sh").args(["-c", script])).is_ok();
+    (!can_mount).then_some("not tested: overlay file systems cannot be mounted here")
+}
+
+/// sccache-dist's scheduler and servers on loopback; apt fetches their sandbox the first time.
+fn test_cluster(what: &What, sum: &mut Sum) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
+    let mut command = cargo(&["test", "-p", "xtask", "--bins", "distribute::real_tests"]);
+    command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+    // Whatever cargo does to the file meanwhile, this is the tool.
+    let tool = format!("/proc/{}/exe", std::process::id());
+    command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", tool);
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
 }
 

@@ -1,6 +1,6 @@
 //! Runs GN, and makes its files fit our compiler and our cache.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,8 @@ use crate::pch::policy::Policy;
 use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
 use crate::process;
-use crate::toolchain::{Toolchain, probe_flags};
+use crate::toolchain::pins::Host;
+use crate::toolchain::{Language, Toolchain, emulator, probe_flags};
 
 /// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
 pub const OVERLAY: &str = "third_party/libv8-toolchain";
@@ -82,6 +83,9 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if policy.is_some() {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
+    if let Some(cross) = Host::current().and_then(|host| cross_arguments(plan, host)) {
+        args.push_str(&cross);
+    }
     let compiler = Sha256::of_file(&toolchain.clangxx()).map_err(|error| Error::failed(error.to_string()))?;
     let removed = stale::remove(out, &format!("{} {}", toolchain.compiler(), compiler.sha256), policy)?;
     if removed > 0 {
@@ -113,6 +117,20 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }
 
+/// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
+///
+/// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
+/// are those of a build on the target's own processor.
+pub(super) fn cross_arguments(plan: &Plan, host: Host) -> Option<String> {
+    let processor = plan.emulated_processor(host)?;
+    let cpu = plan.gn_args.get("target_cpu")?.value.trim_matches('"');
+    let launcher = emulator::launcher(processor);
+    Some(format!(
+        "v8_snapshot_toolchain = \"//build/toolchain/linux:clang_{cpu}\"\n\
+         v8_emulator = \"//{OVERLAY}/bin/{launcher}\"\n"
+    ))
+}
+
 /// What ninja would compile by these rules, in its own order.
 pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result<Vec<Compilation>> {
     let mut compdb = process::command(&toolchain.ninja);
@@ -142,22 +160,32 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
 /// Takes flags that the compiler does not know out of ninja's files, and says which.
 ///
 /// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
-fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+pub(super) fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
-    let mut flags: BTreeSet<String> = BTreeSet::new();
+    let mut flags: BTreeMap<String, Language> = BTreeMap::new();
     let targets = files_below(&out.join("obj"), "ninja")?;
     for path in [out.join("toolchain.ninja")].into_iter().chain(targets) {
         let text = fs::read_to_string(&path).or_io("read", &path)?;
         for line in text.lines() {
-            if let Some(words) = flag_words(line) {
-                flags.extend(words.filter(|word| is_askable(word)).map(str::to_owned));
+            let assembler = line.trim_start().starts_with("asmflags");
+            for word in flag_words(line).into_iter().flatten().filter(|word| is_askable(word)) {
+                let language = flags.entry(word.to_owned()).or_insert(Language::Assembler);
+                if !assembler {
+                    *language = Language::Cxx;
+                }
             }
         }
         files.insert(path, text);
     }
-    let mut asked: Vec<String> = flags.into_iter().collect();
-    asked.push(format!("--target={clang_target}"));
-    let unknown = probe_flags(clangxx, &asked)?;
+    let mut unknown = Vec::new();
+    for language in [Language::Cxx, Language::Assembler] {
+        let of_language = flags.iter().filter(|(_, of)| **of == language);
+        let mut asked: Vec<String> = of_language.map(|(flag, _)| flag.clone()).collect();
+        if !asked.is_empty() {
+            asked.push(format!("--target={clang_target}"));
+            unknown.extend(probe_flags(clangxx, language, &asked)?);
+        }
+    }
     for (path, text) in files {
         let new: String = text.lines().map(|line| without(line, &unknown) + "\n").collect();
         if new != text {

@@ -10,6 +10,7 @@ use crate::layers;
 use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan;
+use crate::toolchain::pins::Host;
 use crate::toolchain::testing::{Folder, SCCACHE};
 
 /// A tree, a toolchain of fakes which write into `log`, and the plan of a real target.
@@ -67,8 +68,13 @@ impl World {
     fn compile(&self, deadline: Option<Duration>) -> Result<Statistics> {
         let deadline = deadline.map(|time| Instant::now() + time);
         let cache = Choice { store: Store::Local, mode: Mode::ReadWrite };
-        let options =
-            Options { jobs: std::num::NonZeroU32::new(3), deadline, precompile: false, cache: &cache };
+        let options = Options {
+            jobs: std::num::NonZeroU32::new(3),
+            deadline,
+            precompile: false,
+            cache: &cache,
+            cluster: None,
+        };
         compile(
             &self.plan,
             &self.configure()?,
@@ -129,6 +135,69 @@ fn gn_is_told_the_plan_and_the_toolchain() {
     );
     let overlay = world.plan.source.folder.join(OVERLAY);
     assert_eq!(fs::read_link(overlay).unwrap(), world.toolchain.llvm);
+}
+
+#[test]
+fn programs_of_the_build_are_the_targets_own_and_emulated_where_they_must_be() {
+    let repository = paths::repository();
+    let matrix = Matrix::load(&repository).unwrap();
+    let cache = Cache::at("cache".into());
+    let inputs =
+        plan::Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+    let what = What {
+        targets: matrix.targets.keys().cloned().collect(),
+        variant: matrix.variants.keys().next().unwrap().clone(),
+        source: None,
+        output: None,
+        archive_format: Format::TarZst,
+        clang: None,
+    };
+    let mut emulated = Vec::new();
+    for plan in plan::plans(&inputs, &what).unwrap() {
+        for host in [Host::LinuxX64, Host::LinuxX64Musl, Host::LinuxArm64, Host::MacArm64] {
+            let Some(arguments) = configure::cross_arguments(&plan, host) else { continue };
+            let processor = plan.target.split('-').next().unwrap();
+            let cpu = if processor == "aarch64" { "arm64" } else { "x64" };
+            assert_eq!(
+                arguments,
+                format!(
+                    "v8_snapshot_toolchain = \"//build/toolchain/linux:clang_{cpu}\"\n\
+                     v8_emulator = \"//third_party/libv8-toolchain/bin/qemu-{processor}\"\n"
+                )
+            );
+            emulated.push(format!("{} on {}", plan.target, host.name()));
+        }
+    }
+    let expected = [
+        "aarch64-unknown-linux-gnu on linux-x86_64",
+        "aarch64-unknown-linux-gnu on linux-x86_64-musl",
+        "aarch64-unknown-linux-gnu on macos-aarch64",
+        "aarch64-unknown-linux-musl on linux-x86_64",
+        "aarch64-unknown-linux-musl on linux-x86_64-musl",
+        "aarch64-unknown-linux-musl on macos-aarch64",
+        "x86_64-unknown-linux-gnu on linux-aarch64",
+        "x86_64-unknown-linux-gnu on macos-aarch64",
+        "x86_64-unknown-linux-musl on linux-aarch64",
+        "x86_64-unknown-linux-musl on macos-aarch64",
+    ];
+    assert_eq!(emulated, expected);
+}
+
+#[test]
+fn flags_of_assembler_are_asked_about_as_assembler() {
+    // As clang does: what only the assembler takes is refused for C++.
+    let world = World::new("");
+    let out = &world.plan.out;
+    world.configure().unwrap();
+    fs::create_dir_all(out.join("obj")).unwrap();
+    let file = out.join("obj/asm.ninja");
+    fs::write(&file, "  asmflags = -mmark -Wboth\n  cflags = -Wboth\n").unwrap();
+    let clang = world.folder.program(
+        "particular clang",
+        "case \"$*\" in *-fsyntax-only*-mmark*) echo 'c: error: unsupported' >&2; exit 1;; esac",
+    );
+    assert_eq!(configure::drop_unknown_flags(out, &clang, "x").unwrap(), [""; 0]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "  asmflags = -mmark -Wboth\n  cflags = -Wboth\n");
 }
 
 #[test]

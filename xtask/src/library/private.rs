@@ -11,7 +11,8 @@
 //! The unwinder's names (`_Unwind_Resume`, …) are treated alike: `embed/unwind.c` defines what the library has in its place.
 //!
 //! Kept are names of which any one definition serves all: operators new and delete, which a program may replace, and
-//! what a compiler calls in code without exceptions. C++ code that includes V8's headers needs no more than those, since it
+//! what a compiler calls in code without exceptions. They become weak, so that a program whose own runtime is linked
+//! statically (`g++ -static`, `zig c++`) has its own and no name twice. C++ code that includes V8's headers needs no more than those, since it
 //! is compiled without exceptions and RTTI, as `cxx.flags` of `V8.json` says.
 
 use object::elf;
@@ -40,11 +41,16 @@ const SHARED: &[&str] = &[
     "_ZSt9terminatev",
 ];
 
+/// Whether a symbol is of the C++ runtime and keeps its name: another runtime's definition takes its place.
+pub fn is_shared_name(name: &str) -> bool {
+    SHARED.contains(&name)
+}
+
 /// Whether a symbol is of the C++ runtime, and another runtime in the same program would have it too.
 ///
 /// Source of the forms: the Itanium C++ ABI, 3.3 (runtime), 2.9 (RTTI), 5.1 (`St` is `std::`, and `St4__Cr` libc++'s own).
 pub fn is_runtime_name(name: &str) -> bool {
-    if SHARED.contains(&name) {
+    if is_shared_name(name) {
         return false;
     }
     if name.starts_with("_Unwind_") {
@@ -69,27 +75,46 @@ pub fn is_runtime_name(name: &str) -> bool {
 /// Renames in a relocatable ELF object; what is no such object stays as it is. An error says how the object is damaged.
 pub fn make_private(bytes: &mut [u8]) -> Result<(), String> {
     let places = places(bytes).map_err(|error| error.to_string())?;
-    for place in places {
+    for place in places.names {
         bytes[place..place + PREFIX.len()].copy_from_slice(PREFIX);
+    }
+    for (place, info) in places.bindings {
+        bytes[place] = info;
     }
     Ok(())
 }
 
-/// Where in the file the names that become private begin.
+/// Where a file is changed.
+#[derive(Default)]
+struct Places {
+    /// Where the names that become private begin.
+    names: Vec<usize>,
+    /// `st_info` of each shared definition, and what it becomes.
+    bindings: Vec<(usize, u8)>,
+}
+
+/// Where in the file something changes.
 ///
 /// A string table lets a name be the end of a longer string (`DW.ref.__gxx_personality_v0`): that one changes too, in
 /// every object alike, and is still one and the same everywhere.
-fn places(bytes: &[u8]) -> object::read::Result<Vec<usize>> {
-    let Ok(header) = Elf64::parse(bytes) else { return Ok(Vec::new()) };
+fn places(bytes: &[u8]) -> object::read::Result<Places> {
+    /// Where `st_info` is in an entry of the symbol table, after the four bytes of `st_name`.
+    const INFO: usize = 4;
+    let Ok(header) = Elf64::parse(bytes) else { return Ok(Places::default()) };
     let endian = header.endian()?;
     let sections = header.sections(endian, bytes)?;
     let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
-    let Ok(strings) = sections.section(symbols.string_section()) else { return Ok(Vec::new()) };
+    let Ok(strings) = sections.section(symbols.string_section()) else { return Ok(Places::default()) };
+    let table = sections.section(symbols.section())?.sh_offset(endian) as usize;
     let start = strings.sh_offset(endian) as usize;
-    let mut places = Vec::new();
-    for symbol in symbols.iter().filter(|symbol| !symbol.is_local()) {
-        if std::str::from_utf8(symbol.name(endian, symbols.strings())?).is_ok_and(is_runtime_name) {
-            places.push(start + symbol.st_name(endian) as usize);
+    let mut places = Places::default();
+    for (index, symbol) in symbols.iter().enumerate().filter(|(_, symbol)| !symbol.is_local()) {
+        let Ok(name) = std::str::from_utf8(symbol.name(endian, symbols.strings())?) else { continue };
+        if is_runtime_name(name) {
+            places.names.push(start + symbol.st_name(endian) as usize);
+        } else if is_shared_name(name) && !symbol.is_undefined(endian) {
+            let info = elf::SymbolInfo::new(elf::STB_WEAK, symbol.st_type());
+            places.bindings.push((table + index * size_of_val(symbol) + INFO, info.0));
         }
     }
     Ok(places)
@@ -185,6 +210,18 @@ mod tests {
         let again = after.clone();
         make_private(&mut after).unwrap();
         assert_eq!(after, again);
+    }
+
+    #[test]
+    fn shared_definitions_become_weak_and_references_stay_strong() {
+        use object::{Object as _, ObjectSymbol as _};
+        let mut bytes =
+            test_object(None, &[("_ZSt9terminatev", true), ("__cxa_guard_acquire", false), ("other", true)]);
+        make_private(&mut bytes).unwrap();
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let weak = file.symbols().filter(|symbol| symbol.is_global());
+        let weak: Vec<_> = weak.map(|symbol| (symbol.name().unwrap(), symbol.is_weak())).collect();
+        assert_eq!(weak, [("_ZSt9terminatev", true), ("__cxa_guard_acquire", false), ("other", false)]);
     }
 
     #[test]

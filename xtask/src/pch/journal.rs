@@ -28,17 +28,20 @@ pub enum Event {
     WithHeader,
     /// A compile that failed with its header and was done again without; its time is that of both.
     Again,
+    /// A compile that another machine made; its time is that of waiting, and that of preprocessing is not known.
+    Away,
     /// The precompiled headers of a target were built, or it was found that none pays.
     Headers,
 }
 
 /// Names of events in the file.
-const NAMES: [(Event, &str); 6] = [
+const NAMES: [(Event, &str); 7] = [
     (Event::RunWithShim, "run-with-shim"),
     (Event::RunWithout, "run-without"),
     (Event::Plain, "plain"),
     (Event::WithHeader, "with-header"),
     (Event::Again, "again"),
+    (Event::Away, "away"),
     (Event::Headers, "headers"),
 ];
 

@@ -16,6 +16,7 @@ use super::choose::{self, Choice};
 use super::journal::{Event, Stopwatch};
 use super::key::Preprocess;
 use super::policy::{Policy, Way};
+use crate::distribute::send;
 use crate::{env, process};
 
 /// The folder, inside ninja's, with the headers, and with `groups.json`, which tells that they are wanted.
@@ -30,12 +31,23 @@ pub const FALLBACKS_FILE: &str = "fallbacks.log";
 /// Runs the compiler in `arguments` (the program first), with a precompiled header where one helps.
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let Some((program, rest)) = arguments.split_first() else { return ExitCode::from(2) };
+    if env::is_away() {
+        return away(program, rest);
+    }
     if let Some(text) = Preprocess::parse(rest).and_then(|wanted| wanted.answer(program)) {
         print!("{text}");
         return ExitCode::SUCCESS;
     }
     let Some(compile) = Compile::parse(rest) else { return plain(program, rest) };
-    let header = if env::wants_plain_headers() { None } else { compile.precompiled(program) };
+    let watch = Stopwatch::start();
+    if let Some(said) = send::compile(rest, &compile.object) {
+        // Nothing can be done about a closed stderr.
+        let _ = std::io::stderr().write_all(&said);
+        watch.note(Event::Away, &compile.object);
+        return ExitCode::SUCCESS;
+    }
+    let is_plain = env::wants_plain_headers() || send::is_rarely_here(&compile.object);
+    let header = if is_plain { None } else { compile.precompiled(program) };
     let watch = Stopwatch::start();
     let Some(header) = header else {
         let code = plain(program, rest);
@@ -55,6 +67,16 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     let code = plain(program, rest);
     watch.note(Event::Again, &compile.object);
     code
+}
+
+/// For the server that knows the cluster: what it preprocesses is what travels. When it cannot send that away it would compile here,
+/// past the count of those who may; the shim that asked it does that better.
+fn away(program: &OsString, rest: &[OsString]) -> ExitCode {
+    if rest.iter().any(|word| word == "-c") {
+        eprintln!("the cluster did not compile it");
+        return ExitCode::FAILURE;
+    }
+    plain(program, rest)
 }
 
 /// Runs the compiler as if we were not there.

@@ -27,6 +27,8 @@ pub enum How {
     Plain,
     /// Compiled with a header, which failed, and then as it stands.
     Again,
+    /// Compiled by another machine.
+    Away,
     /// Not compiled in this folder: the cache had it.
     Cached,
     /// A compile of which nothing is known: it went past the shim, which alone tells a hit from a miss.
@@ -37,8 +39,8 @@ pub enum How {
 
 impl How {
     /// All, in the order of the legend.
-    pub const ALL: [How; 6] =
-        [How::WithHeader, How::Plain, How::Again, How::Cached, How::Unknown, How::Other];
+    pub const ALL: [How; 7] =
+        [How::WithHeader, How::Plain, How::Again, How::Away, How::Cached, How::Unknown, How::Other];
 }
 
 /// One step of ninja on the time axis of all runs, one after the other, without the time between them.
@@ -214,7 +216,7 @@ impl<'a> Witness<'a> {
             match entry.event {
                 Event::RunWithShim => witness.runs.push((entry.start_ms, true)),
                 Event::RunWithout => witness.runs.push((entry.start_ms, false)),
-                Event::Plain | Event::WithHeader | Event::Again => {
+                Event::Plain | Event::WithHeader | Event::Again | Event::Away => {
                     witness.compiles.entry(&entry.name).or_default().push(entry);
                 }
                 Event::Headers => {}
@@ -237,6 +239,9 @@ impl<'a> Witness<'a> {
             |entry: &&&journal::Entry| (start_ms..=end_ms).contains(&(entry.start_ms + CLOCKS_DIFFER_MS / 2));
         let compile = self.compiles.get(step.output.as_str()).and_then(|list| list.iter().rfind(during));
         if let Some(entry) = compile {
+            if entry.event == Event::Away {
+                return (How::Away, None);
+            }
             let how = match entry.event {
                 Event::WithHeader => How::WithHeader,
                 Event::Again => How::Again,

@@ -39,6 +39,7 @@ fn told(how: How) -> (&'static str, &'static str) {
         How::WithHeader => ("with-header", "compiled with a precompiled header"),
         How::Plain => ("plain", "compiled as it stands"),
         How::Again => ("again", "compiled twice: its header did not do"),
+        How::Away => ("away", "compiled by another machine"),
         How::Cached => ("cached", "not compiled here: from the cache"),
         How::Unknown => ("unknown", "a compile; whether from the cache is not known"),
         How::Other => ("other", "generated, archived or linked"),
@@ -231,7 +232,8 @@ fn targets(report: &Report) -> String {
         sum.wall_ms += step.length_ms();
         sum.cpu_ms += step.cpu_ms.unwrap_or(0);
         sum.cached += usize::from(step.how == How::Cached);
-        sum.compiled += usize::from(matches!(step.how, How::WithHeader | How::Plain | How::Again));
+        sum.compiled +=
+            usize::from(matches!(step.how, How::WithHeader | How::Plain | How::Again | How::Away));
     }
     for headers in &report.headers {
         sums.entry(&headers.target).or_default().header_ms += headers.cpu_ms;

@@ -22,13 +22,13 @@ use v8_archive::Sha256;
 
 pub use counts::Counts;
 pub use report::{Fill, Report};
+pub use socket::Socket;
 
 use crate::caches::{self, Choice, Mode, Store};
 use crate::error::{Error, IoContext as _, Result};
 use crate::pch;
 use crate::process::{self, Tied};
 use probe::Probe;
-use socket::Socket;
 
 /// A server that a client started, because ours was gone, dies by itself this long after its last compile.
 const IDLE_TIMEOUT_S: &str = "60";
@@ -402,7 +402,7 @@ fn fault_in(text: &str) -> Option<String> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod real_servers;
+pub mod real_servers;
 #[cfg(all(test, target_os = "linux"))]
 mod real_tests;
 

@@ -12,6 +12,9 @@ use crate::process::{self, Tied};
 const REDIS: [&str; 7] =
     ["redis-server", "redis-tools", "libjemalloc2", "liblua5.1-0", "liblzf1", "lua-bitop", "lua-cjson"];
 
+/// The sandbox of sccache-dist's servers; its libraries are in Debian's base.
+const SANDBOX: [&str; 1] = ["bubblewrap"];
+
 /// An S3 server and a WebDAV server.
 const PYTHON: [&str; 6] = ["moto[s3]", "flask", "flask-cors", "wsgidav", "cheroot", "setuptools"];
 
@@ -26,7 +29,8 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command, port: u16, log: &Path) -> Running {
+    /// Once it listens on its port; what it says goes into a log.
+    pub fn start(command: &mut Command, port: u16, log: &Path) -> Running {
         let file = std::fs::File::create(log).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         let mut process = Tied::spawn(command).unwrap();
@@ -52,7 +56,7 @@ impl Running {
 }
 
 /// Free a moment ago.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -65,15 +69,15 @@ impl Servers {
             let lock = std::fs::File::create(folder.join("lock")).unwrap();
             lock.lock().unwrap();
             let servers = Servers(folder.to_owned());
-            for (name, fetch) in
-                [("debian", Servers::fetch_debian as fn(&Path)), ("python", Servers::fetch_python)]
+            for (name, packages) in [("debian", REDIS.as_slice()), ("sandbox", &SANDBOX), ("python", &PYTHON)]
             {
                 let done = folder.join(name);
                 if !done.exists() {
                     let partial = folder.join(format!("{name}.partial"));
                     crate::paths::remove_folder(&partial).unwrap();
                     std::fs::create_dir_all(&partial).unwrap();
-                    fetch(&partial);
+                    let fetch = if name == "python" { Servers::fetch_python } else { Servers::fetch_debian };
+                    fetch(packages, &partial);
                     std::fs::rename(&partial, &done).unwrap();
                 }
             }
@@ -82,7 +86,7 @@ impl Servers {
     }
 
     /// By apt, with the user's own sources; its state lies here, the system's is read at most.
-    fn fetch_debian(to: &Path) {
+    fn fetch_debian(packages: &[&str], to: &Path) {
         let at = |name: &str| to.join(name).display().to_string();
         std::fs::create_dir_all(at("cache/archives/partial")).unwrap();
         std::fs::create_dir_all(at("state/lists/partial")).unwrap();
@@ -99,7 +103,7 @@ impl Servers {
             }
             process::read(command.args(words).current_dir(to))
         };
-        let download: Vec<&str> = std::iter::once("download").chain(REDIS).collect();
+        let download: Vec<&str> = std::iter::once("download").chain(packages.iter().copied()).collect();
         // An image may come without lists.
         if apt(false, &download).is_err() {
             apt(true, &["update"]).unwrap();
@@ -116,10 +120,15 @@ impl Servers {
     }
 
     /// By pip, into a folder of packages: an environment of its own would hold its path.
-    fn fetch_python(to: &Path) {
+    fn fetch_python(packages: &[&str], to: &Path) {
         let mut pip = process::command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-        process::read(pip.arg(to).args(PYTHON)).unwrap();
+        process::read(pip.arg(to).args(packages)).unwrap();
+    }
+
+    /// The program that sccache-dist's servers compile in.
+    pub fn bubblewrap(&self) -> PathBuf {
+        self.0.join("sandbox/usr/bin/bwrap")
     }
 
     /// With a password, and nothing kept on disk.

@@ -25,6 +25,11 @@ impl Socket {
         ("SCCACHE_SERVER_UDS", format!("\\x00{}", self.0).into())
     }
 
+    /// What [`variable`](Socket::variable) has said.
+    pub fn of_variable(value: &std::ffi::OsStr) -> Option<Socket> {
+        Some(Socket(value.to_str()?.strip_prefix("\\x00")?.to_owned()))
+    }
+
     /// Whether a server listens.
     pub fn is_served(&self) -> bool {
         std::os::unix::net::SocketAddr::from_abstract_name(&self.0)
@@ -51,6 +56,11 @@ impl Socket {
     /// In sccache's words.
     pub fn variable(&self) -> (&'static str, OsString) {
         ("SCCACHE_SERVER_PORT", self.0.to_string().into())
+    }
+
+    /// What [`variable`](Socket::variable) has said.
+    pub fn of_variable(value: &std::ffi::OsStr) -> Option<Socket> {
+        Some(Socket(value.to_str()?.parse().ok()?))
     }
 
     /// Whether a server listens.

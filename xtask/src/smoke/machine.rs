@@ -9,6 +9,8 @@ use super::link::utf8;
 pub struct Machine {
     /// An emulator, if the target's processor is not this machine's.
     pub emulator: Option<Emulator>,
+    /// An emulator that can show programs larger pages than this machine's.
+    pub pages: Option<Emulator>,
     /// musl's shared library, if the target's libc is musl: it is the loader of dynamic programs as well, and this
     /// system need not have it where programs name it.
     pub musl: Option<PathBuf>,
@@ -19,11 +21,13 @@ pub struct Machine {
 pub struct Emulator {
     /// Put in front of program and arguments.
     pub program: PathBuf,
+    /// The folder with what dynamic programs load, if the program is to be told.
+    pub root: Option<PathBuf>,
     /// What it says of itself: `qemu-aarch64 version 10.0.13 (…)`.
     pub version: String,
 }
 
-/// The larger of the page sizes that Linux has on AArch64, in bytes. x86-64 has 4 KiB alone.
+/// The larger ones of the page sizes that Linux has on AArch64, in bytes. x86-64 has 4 KiB alone.
 const LARGE_PAGES: [u32; 2] = [16 << 10, 64 << 10];
 
 impl Machine {
@@ -31,8 +35,9 @@ impl Machine {
     /// pages of this size.
     pub fn start(&self, program: &Path, is_static: bool, page_bytes: Option<u32>) -> (PathBuf, Vec<String>) {
         let mut words = Vec::new();
-        if let Some(emulator) = &self.emulator {
+        if let Some(emulator) = self.emulator(page_bytes) {
             words.push(utf8(&emulator.program));
+            words.extend(emulator.root.iter().flat_map(|root| ["-L".to_owned(), utf8(root)]));
             words.extend(page_bytes.into_iter().flat_map(|bytes| ["-p".to_owned(), bytes.to_string()]));
         }
         words.extend(self.musl.iter().filter(|_| !is_static).map(|loader| utf8(loader)));
@@ -42,16 +47,20 @@ impl Machine {
 
     /// For people: how a program ran.
     pub fn how(&self, page_bytes: Option<u32>) -> String {
-        match (&self.emulator, page_bytes) {
+        match (self.emulator(page_bytes), page_bytes) {
             (None, _) => "natively".to_owned(),
             (Some(emulator), None) => format!("under {}", emulator.name()),
             (Some(emulator), Some(bytes)) => format!("under {}, {} KiB pages", emulator.name(), bytes >> 10),
         }
     }
 
+    fn emulator(&self, page_bytes: Option<u32>) -> Option<&Emulator> {
+        if page_bytes.is_some() { self.pages.as_ref() } else { self.emulator.as_ref() }
+    }
+
     /// Page sizes, beside the usual one, with which programs are to be tried.
-    pub fn other_pages(&self, processor: &str) -> &'static [u32] {
-        if self.emulator.is_some() && processor == "aarch64" { &LARGE_PAGES } else { &[] }
+    pub fn other_pages(&self) -> &'static [u32] {
+        if self.pages.is_some() { &LARGE_PAGES } else { &[] }
     }
 
     /// How many times longer programs may take than on a machine of their own. Measured for QEMU 10: 8 to 20 times.
@@ -77,9 +86,14 @@ mod tests {
     #[test]
     fn programs_are_started_through_emulator_and_loader() {
         let check = |emulated: bool, musl: bool, is_static, pages, expected: &str| {
-            let version = "qemu-aarch64 version 10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)".to_owned();
+            let emulator = |program: &str, root: Option<&str>, version: &str| Emulator {
+                program: program.into(),
+                root: root.map(PathBuf::from),
+                version: format!("qemu-aarch64 version {version} (Debian 1:{version}+ds-0+deb13u1)"),
+            };
             let machine = Machine {
-                emulator: emulated.then(|| Emulator { program: "/q".into(), version }),
+                emulator: emulated.then(|| emulator("/q", None, "10.0.13")),
+                pages: emulated.then(|| emulator("/p7", Some("/root"), "7.2.22")),
                 musl: musl.then(|| "/m/libc.so".into()),
             };
             let (program, arguments) = machine.start(Path::new("/p"), is_static, pages);
@@ -96,7 +110,7 @@ mod tests {
             true,
             false,
             Some(65536),
-            "/q -p 65536 /m/libc.so /p: under qemu-aarch64 10.0.13, 64 KiB pages",
+            "/p7 -L /root -p 65536 /m/libc.so /p: under qemu-aarch64 7.2.22, 64 KiB pages",
         );
     }
 }

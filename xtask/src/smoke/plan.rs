@@ -256,8 +256,7 @@ impl SmokePlan {
             }
         }
         // The same programs once more, on another machine, as it were.
-        let processor = inputs.linker.target.split('-').next().unwrap_or_default();
-        for bytes in inputs.linker.machine.other_pages(processor) {
+        for bytes in inputs.linker.machine.other_pages() {
             let name = |program| format!("{program}-{}k", bytes >> 10);
             let again =
                 |program, start: Start| Start { page_bytes: Some(*bytes), program: Some(program), ..start };

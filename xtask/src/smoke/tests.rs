@@ -111,8 +111,11 @@ fn linker(folder: &Path) -> Linker {
 
 /// The linker of a machine that tries programs for musl on another processor.
 fn foreign_linker(folder: &Path) -> Linker {
-    let (emulator, version) =
-        (folder.join("bin/qemu-aarch64"), "qemu-aarch64 version 10.0.13 (Debian)".into());
+    let emulator = |name: &str, version: &str, root: Option<&str>| Emulator {
+        program: folder.join(name),
+        root: root.map(|root| folder.join(root)),
+        version: format!("qemu-aarch64 version {version} (Debian)"),
+    };
     Linker {
         target: "aarch64-unknown-linux-musl".into(),
         clang_target: "aarch64-linux-musl".into(),
@@ -121,7 +124,8 @@ fn foreign_linker(folder: &Path) -> Linker {
         gnu_ld: Ok(folder.join("gnu-ld-aarch64/run")),
         zig: Some(Zig { target: "aarch64-linux-musl".into(), ..linker(folder).zig.expect("it is there") }),
         machine: Machine {
-            emulator: Some(Emulator { program: emulator, version }),
+            emulator: Some(emulator("bin/qemu-aarch64", "10.0.13", None)),
+            pages: Some(emulator("pages/qemu-aarch64-static", "7.2.22", Some("root"))),
             musl: Some(folder.join("musl/libc.so")),
         },
         ..linker(folder)
@@ -172,6 +176,7 @@ fn ways_of_linking_that_cannot_be_tried_are_said() {
     poor.gnu_ld = Err("no GNU linker".into());
     poor.zig = None;
     poor.machine.musl = None;
+    poor.machine.pages = None;
     let plan = plan(&musl_descriptor(), &poor, Path::new("/t"));
     let left_out: Vec<_> = plan.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
     let (loader, zig) = (

@@ -1,4 +1,4 @@
-//! Packages of Debian that only `smoke` needs: musl's loader, and GNU's linker for another processor.
+//! Packages of Debian that only `smoke` needs: musl's loader, GNU's linker for another processor, an emulator of large pages.
 //!
 //! Like emulators they are in no key, and their folders are named by their own pins. Unlike them they can be missing, on a machine without apt:
 //! `smoke` then says which ways of linking it left out.
@@ -10,6 +10,7 @@ use super::apt;
 use super::pins::{Companion, Host, Sha256, Tools, debian_architecture};
 use super::programs::Programs;
 use crate::error::{Error, IoContext as _, Result};
+use crate::paths::remove_folder;
 
 /// The row with musl's shared library, which is also its loader: sysroots have the static library only.
 pub fn musl(processor: &str) -> String {
@@ -21,15 +22,27 @@ pub fn gnu_ld(processor: &str) -> String {
     format!("gnu-ld-{processor}")
 }
 
+/// The row with an emulator that shows programs pages of other sizes than this machine's, as QEMU does up to release 8.
+pub fn pages(processor: &str) -> String {
+    format!("pages-{processor}")
+}
+
+/// The name under which [`super::Toolchain::companions`] has the folder of what emulated programs load; no row.
+pub fn runtime(processor: &str) -> String {
+    format!("runtime-{processor}")
+}
+
 /// The rows that programs of a target are tried with on this machine.
 pub fn wanted(tools: &Tools, host: Host, processor: &str, is_musl: bool) -> Vec<String> {
-    let linker = gnu_ld(processor);
-    // Its packages are programs: for the processor they stand for, and of no use on another.
-    let runs_here = |row: &Companion| Some(row.processor.as_str()) == host.linux_processor();
+    // Their packages are programs: for the processor they stand for, and of no use on another.
+    let runs_here = |name: &String| {
+        let row = tools.companions.get(name);
+        row.is_some_and(|row| Some(row.processor.as_str()) == host.linux_processor())
+    };
     let foreign = host.linux_processor() != Some(processor);
-    let linker = (foreign && tools.companions.get(&linker).is_some_and(runs_here)).then_some(linker);
     let loader = Some(musl(processor)).filter(|name| is_musl && tools.companions.contains_key(name));
-    loader.into_iter().chain(linker).collect()
+    let programs = [gnu_ld(processor), pages(processor)];
+    loader.into_iter().chain(programs.into_iter().filter(|name| foreign && runs_here(name))).collect()
 }
 
 /// The folder of a row, relative to the overlay.
@@ -51,7 +64,7 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
 }
 
-/// Fetches and unpacks into `to/root`; [`program`] then finds what it is for.
+/// Fetches and unpacks into `to`, where [`program`] then finds what it is for.
 pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
     let Job { row, mirror, downloads, scratch } = *job;
     let unknown = || Error::failed(format!("no processor of Debian: {}", row.processor));
@@ -72,7 +85,10 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
         return Err(Error::failed(format!("the packages hold no {}", row.program)));
     }
     if !row.own_libc {
-        return Ok(());
+        // It needs nothing beside it, and may be one of a hundred.
+        let alone = program(row, to);
+        fs::rename(&there, &alone).or_io("move", &there)?;
+        return remove_folder(&root);
     }
     let launcher = to.join(LAUNCHER);
     fs::write(&launcher, apt::launcher_script(&root, &row.program)?).or_io("write", &launcher)?;
@@ -84,5 +100,6 @@ const LAUNCHER: &str = "run";
 
 /// What a row's packages are for, in the folder that [`make`] filled.
 pub fn program(row: &Companion, folder: &Path) -> PathBuf {
-    if row.own_libc { folder.join(LAUNCHER) } else { folder.join("root").join(&row.program) }
+    let name = row.program.rsplit('/').next().unwrap_or(&row.program);
+    folder.join(if row.own_libc { LAUNCHER } else { name })
 }

@@ -13,6 +13,9 @@ use super::{apt, overlay};
 use crate::error::{Error, IoContext as _, Result};
 use crate::process;
 
+/// The processor's glibc, in the emulator's folder.
+pub const RUNTIME: &str = "root";
+
 /// Where things lie for [`make`].
 pub struct Job<'a> {
     /// The pins.
@@ -73,7 +76,7 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
     fs::rename(&from, &name).or_io("move", &from)?;
     crate::paths::remove_folder(&all)?;
 
-    let root = to.join("root");
+    let root = to.join(RUNTIME);
     let runtime = qemu.runtime.get(processor).ok_or_else(none)?;
     unpack(runtime, debian_architecture(processor).ok_or_else(none)?, &root)?;
     // A program names its loader /lib/…, which Debian's base-files, no part of this, makes a link.

@@ -5,7 +5,7 @@
 mod apt;
 pub mod companion;
 pub mod download;
-mod emulator;
+pub mod emulator;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use plan::Emulator;
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
-pub use probe::probe_flags;
+pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
 
 use crate::env;
@@ -91,12 +92,6 @@ impl Toolchain {
     /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
     pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
         Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
-    }
-
-    /// The glibc of an emulated processor, as its programs load it, if the toolchain was asked for it.
-    pub fn runtime(&self, qemu: &pins::QemuTool, host: Host, processor: &str) -> Option<PathBuf> {
-        Some(self.llvm.join(emulator::folder(qemu, host, processor)).join("root"))
-            .filter(|root| root.is_dir())
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.
@@ -261,7 +256,10 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         })?;
         emulator::write_launcher(&llvm, part)?;
     }
-    let mut companions = BTreeMap::new();
+    let runtime = |part: &Emulator| {
+        (companion::runtime(&part.processor), llvm.join(&part.folder).join(emulator::RUNTIME))
+    };
+    let mut companions: BTreeMap<_, _> = plan.emulators.iter().map(runtime).collect();
     for part in &plan.companions {
         let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
         once(&to, &scratch, |new| {

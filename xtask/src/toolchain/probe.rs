@@ -5,15 +5,29 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::process;
 
+/// What the flags are for: some are known for one language only (`-mmark-bti-property` for assembler).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// C and C++.
+    Cxx,
+    /// Assembler with a preprocessor.
+    Assembler,
+}
+
 /// Those of `flags` that `clangxx` does not know, in their order.
 ///
 /// One run names all unknown arguments, but hides the unknown warnings behind them: a second run finds those.
-pub fn probe_flags(clangxx: &Path, flags: &[String]) -> Result<Vec<String>> {
+pub fn probe_flags(clangxx: &Path, language: Language, flags: &[String]) -> Result<Vec<String>> {
     let mut unknown: Vec<String> = Vec::new();
     loop {
         let known: Vec<&String> = flags.iter().filter(|flag| !unknown.contains(flag)).collect();
         let mut command = process::command(clangxx);
-        command.args(["-fsyntax-only", "-x", "c++", "-Wunknown-warning-option"]).args(&known);
+        command.args(match language {
+            Language::Cxx => ["-fsyntax-only", "-x", "c++"].as_slice(),
+            // Its flags reach only the assembler proper, so that it has to run.
+            Language::Assembler => &["-c", "-x", "assembler-with-cpp", "-o", "-"],
+        });
+        command.arg("-Wunknown-warning-option").args(&known);
         // V8 asks for colours, which would stand in the middle of the messages.
         command.args(["-fno-color-diagnostics", "-"]);
         let out = process::output(&mut command)?;
@@ -85,8 +99,8 @@ mod tests {
              *-Wnew*) echo \"warning: unknown warning option '-Wnew' [-W]\" >&2;; esac",
         );
         let flags = ["-O2", "-Wnew", "-fnew"].map(str::to_owned);
-        assert_eq!(probe_flags(&clang, &flags).unwrap(), ["-Wnew", "-fnew"]);
-        assert_eq!(probe_flags(&clang, &flags[..1]).unwrap(), [""; 0]);
+        assert_eq!(probe_flags(&clang, Language::Cxx, &flags).unwrap(), ["-Wnew", "-fnew"]);
+        assert_eq!(probe_flags(&clang, Language::Cxx, &flags[..1]).unwrap(), [""; 0]);
     }
 
     #[cfg(unix)]
@@ -94,7 +108,7 @@ mod tests {
     fn another_failure_is_not_taken_for_an_answer() {
         let folder = crate::toolchain::testing::Folder::new();
         let clang = folder.program("clang++", "echo 'c: error: no such file' >&2; exit 1");
-        let error = probe_flags(&clang, &["-O2".to_owned()]).unwrap_err().to_string();
+        let error = probe_flags(&clang, Language::Cxx, &["-O2".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("no such file"), "{error}");
     }
 }

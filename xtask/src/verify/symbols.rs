@@ -1,6 +1,6 @@
 //! Checks on the symbols of the whole library: what it needs, what it must not define, what it must define.
 
-use crate::library::private::is_runtime_name;
+use crate::library::private::{is_runtime_name, is_shared_name};
 
 use v8_archive::Descriptor;
 use v8_archive::descriptor::LibcFamily;
@@ -258,7 +258,8 @@ pub fn libc_floor(archive: &Archive<'_>, found: &mut Found<'_>) {
 ///   program linked by `g++ -static` ends in `terminate`, since its frames are registered with libgcc's; linked dynamically,
 ///   the program exports ours in libgcc_s' place to all its libraries.
 /// * `operator new` and `delete`: only strong. A program may replace them (C++ standard, [replacement.functions]), so libc++
-///   defines them weak, and weak they give way to the program's or to another library's.
+///   defines them weak, and weak they give way to the program's or to another library's. Likewise what the library shares
+///   with another C++ runtime (`library/private.rs`): strong, it would be there twice in a program that is linked statically.
 ///
 /// Not judged: the rest of libc++abi (`__cxa_throw`, `std::runtime_error`), which an archive bundles on purpose and which carries no
 /// inline namespace. A C++ program that has libstdc++ as well must name it before this library: the first one has the symbols.
@@ -272,6 +273,8 @@ pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
             "the unwinder"
         } else if is_operator && !place.weak {
             "the program's operator new and delete (it should be weak)"
+        } else if is_shared_name(symbol) && !place.weak {
+            "the program's C++ runtime (it should be weak)"
         } else if is_runtime_name(symbol) {
             "the program's C++ runtime"
         } else if libc.as_ref().is_some_and(|libc| libc.contains(symbol)) {

@@ -151,11 +151,12 @@ const CASES: &[Case] = &[
     ),
     (
         |s| {
-            s.part("x.o").defined.extend(["malloc", "_Znam", "_Unwind_Resume"]);
-            s.part("x.o").weakly_defined.extend(["free", "_ZdaPv", "__cxa_throw"]);
+            s.part("x.o").defined.extend(["malloc", "_Znam", "_Unwind_Resume", "_ZSt9terminatev"]);
+            s.part("x.o").weakly_defined.extend(["free", "_ZdaPv", "__cxa_throw", "__cxa_guard_acquire"]);
         },
         &[
             "leaks: _Unwind_Resume: defined by x.o, would replace that of the unwinder",
+            "leaks: _ZSt9terminatev: defined by x.o, would replace that of the program's C++ runtime (it should be weak)",
             "leaks: _Znam: defined by x.o, would replace that of the program's operator new and delete (it should be weak)",
             "leaks: __cxa_throw: defined by x.o, would replace that of the program's C++ runtime",
             "leaks: free: defined by x.o, would replace that of the C library",

@@ -75,7 +75,7 @@ const CLANG: &str =
 fn files_are_compiled_both_ways_and_the_finished_build_is_left_alone() {
     let (folder, from, toolchain) = world(CLANG);
     let before = files(&from);
-    let sampled = run(&from, &toolchain, 5).unwrap();
+    let sampled = run(&from, &toolchain, 5, None).unwrap();
     assert_eq!((sampled.files, sampled.of), (2, 2), "C is no part of it");
     assert_eq!(sampled.comparison.text(), "objects: 2 compared, all identical\n");
     assert_eq!(files(&from), before);
@@ -85,7 +85,7 @@ fn files_are_compiled_both_ways_and_the_finished_build_is_left_alone() {
     let plain = files(&folder.path().join("tree/out/x-sample-plain"));
     assert!(!plain.contains(&"pch/shim".to_owned()), "{plain:?}");
     // Once more: folders of the last time are no harm.
-    run(&from, &toolchain, 1).unwrap();
+    run(&from, &toolchain, 1, None).unwrap();
     assert!(!folder.path().join("tree/out/x-sample-ours/obj/v8/base/a.o").exists(), "b is the middle one");
 }
 
@@ -93,7 +93,7 @@ fn files_are_compiled_both_ways_and_the_finished_build_is_left_alone() {
 fn objects_that_differ_are_found() {
     let (_folder, from, toolchain) =
         world(&format!("{CLANG}\ntest -z \"$WRAPPED\" || echo more >> \"$last\""));
-    let sampled = run(&from, &toolchain, 2).unwrap();
+    let sampled = run(&from, &toolchain, 2, None).unwrap();
     assert_eq!(sampled.comparison.differences.len(), 2);
     assert_eq!(sampled.comparison.verdict().unwrap_err().exit_code(), 1);
 }
@@ -120,8 +120,8 @@ fn objects_of_the_finished_build_are_compared_with_plain_ones() {
 #[test]
 fn a_folder_without_a_build_and_a_compile_that_fails_are_refused() {
     let (folder, from, toolchain) = world("echo 'a.cc:1:1: error: no' >&2; exit 1");
-    assert_eq!(run(&folder.path().join("nowhere"), &toolchain, 2).unwrap_err().exit_code(), 2);
-    let error = run(&from, &toolchain, 2).unwrap_err();
+    assert_eq!(run(&folder.path().join("nowhere"), &toolchain, 2, None).unwrap_err().exit_code(), 2);
+    let error = run(&from, &toolchain, 2, None).unwrap_err();
     assert_eq!(error.exit_code(), 1);
     assert!(error.to_string().contains("a.cc:1:1: error: no"), "{error}");
 }
