@@ -12,6 +12,7 @@ mod plan;
 mod probe;
 mod programs;
 mod recipe;
+pub mod rust;
 mod sysroot;
 #[cfg(test)]
 pub mod testing;
