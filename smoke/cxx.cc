@@ -2,6 +2,8 @@
 //
 // Beyond the table it hands types of the C++ library over V8's border, in both
 // directions: these work only if headers, namespace and hardening mode are the library's.
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -9,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -163,6 +166,22 @@ std::string NativeFunction(v8::Isolate* isolate, v8::Local<v8::Context> context)
   return got == "399980000 TypeError: multiply: not a number" ? "ok" : got;
 }
 
+// V8 takes a thread to have about 1 MB of stack; a libc gives what it likes (musl 128 KiB) unless it is told.
+std::string WorkerStack(v8::Isolate*, v8::Local<v8::Context>) {
+  static std::atomic<int> reached{0};
+  struct Deep : v8::Task {
+    void Run() override {
+      constexpr size_t kBytes = 900 * 1024;
+      volatile char* bytes = static_cast<volatile char*>(__builtin_alloca(kBytes));
+      for (size_t page = kBytes; page >= 4096; page -= 4096) bytes[page - 4096] = 1;
+      reached = 1;
+    }
+  };
+  platform->PostTaskOnWorkerThread(v8::TaskPriority::kUserVisible, std::make_unique<Deep>());
+  for (int i = 0; i < 10000 && !reached; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return reached ? "ok" : "the task has not run in ten seconds";
+}
+
 using Behaviour = std::string (*)(v8::Isolate*, v8::Local<v8::Context>);
 // Told by name in xtask/src/smoke/plan.rs, which refuses a transcript that lacks one.
 const std::pair<const char*, Behaviour> kBehaviours[] = {
@@ -170,6 +189,7 @@ const std::pair<const char*, Behaviour> kBehaviours[] = {
     {"string-out-of-v8", StringOutOfV8},
     {"backing-stores", BackingStores},
     {"native-function", NativeFunction},
+    {"worker-stack", WorkerStack},
 };
 
 }  // namespace

@@ -40,7 +40,8 @@ const CAPI: &[&str] = &[
     "impossible-options",
 ];
 const HOST: &[&str] = &["second-thread", "first-isolate-afterwards"];
-const CXX: &[&str] = &["function-into-v8", "string-out-of-v8", "backing-stores", "native-function"];
+const CXX: &[&str] =
+    &["function-into-v8", "string-out-of-v8", "backing-stores", "native-function", "worker-stack"];
 
 /// What compiles and links. Paths may have spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
