@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::toolchain::pins::Host;
-use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion};
+use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust};
 
 /// Read once at the start of a command.
 pub struct Workspace {
@@ -91,6 +91,9 @@ impl Workspace {
             let processor = plan.target.split('-').next().unwrap_or_default();
             let is_musl = plan.row.libc.family == "musl";
             wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
+            if plan.row.host != host.name() && !rust::has_std(&env::rustc(), &plan.target) {
+                wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, is_musl));
+            }
         }
         toolchain::decide(&self.matrix.tools, host, &wanted, &self.look(what)?)
     }

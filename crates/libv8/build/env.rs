@@ -27,6 +27,12 @@ pub fn target() -> String {
     from_cargo("TARGET").into_string().expect("cargo's triples are UTF-8")
 }
 
+/// `CARGO_CFG_TARGET_FEATURE`: whether programs are linked without shared libraries.
+pub fn is_crt_static() -> bool {
+    // Cargo leaves it out if there are no features at all.
+    env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.split(',').any(|name| name == "crt-static"))
+}
+
 /// `OUT_DIR`: the only folder this script may write to.
 pub fn out_dir() -> PathBuf {
     from_cargo("OUT_DIR").into()

@@ -1,14 +1,24 @@
-//! What cargo is told. The descriptor says it all, so there is no `if target` here.
+//! What cargo is told. The descriptor says it all, so there is no `if target` here; whether a program is static is the choice
+//! of who builds it.
 
 use std::path::Path;
 
 use v8_archive::{DESCRIPTOR_FILE, Descriptor};
 
+/// How the program holds the system's libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// As shared libraries.
+    Shared,
+    /// Inside: rustc's `crt-static`, the default for musl.
+    Static,
+}
+
 /// The lines that link the archive unpacked at `root`, and tell `DEP_V8_*` to crates that depend on this one.
 ///
 /// # Errors
 /// If the descriptor names a library it has no file for, or a value does not fit in a line for cargo.
-pub fn lines(descriptor: &Descriptor, root: &Path) -> Result<Vec<String>, String> {
+pub fn lines(descriptor: &Descriptor, root: &Path, system: System) -> Result<Vec<String>, String> {
     let root = root.to_str().ok_or_else(|| {
         format!("cargo takes only UTF-8 from build scripts, and this folder is not: {}", root.display())
     })?;
@@ -31,7 +41,9 @@ pub fn lines(descriptor: &Descriptor, root: &Path) -> Result<Vec<String>, String
     lines.extend(
         descriptor.libraries.iter().map(|library| format!("rustc-link-lib=static:-bundle={}", library.name)),
     );
-    lines.extend(descriptor.system_libraries.iter().map(|name| format!("rustc-link-lib=dylib={name}")));
+    // A static program would take a shared libc, where the system has one, for every library that follows.
+    let kind = if system == System::Static { "static:-bundle" } else { "dylib" };
+    lines.extend(descriptor.system_libraries.iter().map(|name| format!("rustc-link-lib={kind}={name}")));
     lines.extend(descriptor.frameworks.iter().map(|name| format!("rustc-link-lib=framework={name}")));
 
     lines.push(format!("metadata=include={root}/include"));

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use find::{Choice, Place, Seen, Wanted};
+use link::System;
 
 /// The V8 this crate is for.
 const V8_VERSION: &str = include_str!("../V8_VERSION").trim_ascii();
@@ -55,7 +56,8 @@ fn run() -> Result<Vec<String>, String> {
         }
         Choice::Unpacked { path, variant } => unpacked::from_folder(&path, accept(&path, variant))?,
     };
-    link::lines(&unpacked.descriptor, &unpacked.root)
+    let system = if env::is_crt_static() { System::Static } else { System::Shared };
+    link::lines(&unpacked.descriptor, &unpacked.root, system)
 }
 
 fn look(path: &Path) -> Result<Seen, String> {

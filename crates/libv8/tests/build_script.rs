@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use v8_archive::descriptor::{Cxx, CxxRuntime, Libc, LibcFamily, Library, Source, TlsModel};
 use v8_archive::{Descriptor, FORMAT, Format, PackOptions, Sha256};
 
+use link::System;
+
 #[path = "../build/find.rs"]
 mod find;
 #[path = "../build/link.rs"]
@@ -171,7 +173,10 @@ cargo::metadata=lib=/o u/t/lib
 cargo::metadata=descriptor=/o u/t/V8.json
 cargo::metadata=version=15.2.124.1
 cargo::metadata=defines=V8_GN_HEADER;X=1";
-    assert_eq!(link::lines(&descriptor, Path::new("/o u/t")).unwrap().join("\n"), expected);
+    assert_eq!(link::lines(&descriptor, Path::new("/o u/t"), System::Shared).unwrap().join("\n"), expected);
+    let inside = link::lines(&descriptor, Path::new("/o u/t"), System::Static).unwrap().join("\n");
+    assert_eq!(inside, expected.replace("rustc-link-lib=dylib=", "rustc-link-lib=static:-bundle="));
+    assert_ne!(inside, expected, "there are system libraries");
 }
 
 #[test]
@@ -179,10 +184,10 @@ fn a_descriptor_cannot_say_other_things_to_cargo() {
     let mut spoiled = descriptor("release");
     spoiled.files = vec![file("lib/libv8.a")];
     spoiled.system_libraries = vec!["m\ncargo::rustc-env=X=1".into()];
-    let error = link::lines(&spoiled, Path::new("/o")).unwrap_err();
+    let error = link::lines(&spoiled, Path::new("/o"), System::Shared).unwrap_err();
     assert!(error.contains("line break"), "{error}");
 
-    let error = link::lines(&descriptor("release"), Path::new("/o")).unwrap_err();
+    let error = link::lines(&descriptor("release"), Path::new("/o"), System::Shared).unwrap_err();
     assert!(error.contains("'v8' at lib/libv8.a"), "{error}");
 }
 
@@ -210,7 +215,7 @@ fn an_archive_is_unpacked_once_and_repaired() {
     assert_eq!(fs::read_to_string(first.root.join("lib/libv8.a")).unwrap(), "one");
     let name = first.root.file_name().unwrap().to_str().unwrap();
     assert_eq!(name, format!("libv8-{}", &Sha256::of_file(&packed).unwrap().sha256.to_string()[..16]));
-    assert!(link::lines(&first.descriptor, &first.root).unwrap()[0].ends_with("/lib"));
+    assert!(link::lines(&first.descriptor, &first.root, System::Shared).unwrap()[0].ends_with("/lib"));
 
     // Nothing is written the second time.
     let mark = fs::metadata(&first.root).unwrap().modified().unwrap();

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{Format, Smoke, What};
+use crate::matrix::Target;
 use crate::process;
-use crate::smoke::{self, Emulator, Linker, Machine, Zig};
+use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
+use crate::toolchain::rust::{self, Compiler};
 use crate::toolchain::{Programs, Toolchain, companion};
 use crate::workspace::Workspace;
 
@@ -23,19 +25,23 @@ pub fn run(flags: &Smoke) -> Result<()> {
         clang: flags.clang.clone(),
     };
     let toolchain = workspace.toolchain(&what, &workspace.plans(&what)?)?;
-    let demonstration = link_and_run(&workspace, &flags.file, &toolchain)?;
-    if let Some((source, result)) = demonstration {
+    if let Some((source, result)) = link_and_run(&workspace, &flags.file, &toolchain)?.demonstration {
         println!("ran     {source}\n     →  {result}");
     }
     Ok(())
 }
 
-/// Links and runs every program; the expression that was shown and its result, if the archive can run it.
-pub fn link_and_run(
-    workspace: &Workspace,
-    archive: &Path,
-    toolchain: &Toolchain,
-) -> Result<Option<(String, String)>> {
+/// What ran with an archive.
+#[derive(Debug)]
+pub struct Ran {
+    /// The expression that was shown and its result, if the archive can run it.
+    pub demonstration: Option<(String, String)>,
+    /// What ran the programs, for people.
+    pub how: String,
+}
+
+/// Links and runs every program.
+pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain) -> Result<Ran> {
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
     let host = workspace.host()?;
@@ -70,6 +76,8 @@ pub fn link_and_run(
         pages: emulator(companion(&companion::pages(processor)), companion(&companion::runtime(processor)))?,
         musl,
     };
+    let rust = if is_own { None } else { foreign_rust(row, &descriptor.target, toolchain)? };
+    let how = machine.how(None);
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
@@ -77,6 +85,7 @@ pub fn link_and_run(
         clang_target: row.clang_target.clone(),
         sysroot: toolchain.sysroot(&row.sysroot),
         rustc: is_own.then(|| PathBuf::from(env::rustc())),
+        rust,
         system_cxx: programs.find("c++").filter(|_| is_own),
         gnu_ld,
         zig,
@@ -86,7 +95,36 @@ pub fn link_and_run(
     let report = smoke::run(&plan, &mut |line| eprintln!("{line}"))?;
     eprint!("{report}");
     report.verdict()?;
-    Ok(report.demonstration)
+    Ok(Ran { demonstration: report.demonstration, how })
+}
+
+/// Rust for a target that is not this machine's: the user's own if it has the target, else Debian's if that was fetched.
+fn foreign_rust(row: &Target, triple: &str, toolchain: &Toolchain) -> Result<Option<Foreign>> {
+    let processor = triple.split('-').next().unwrap_or_default();
+    let (own, is_musl) = (env::rustc(), row.libc.family == "musl");
+    let companion = |name: &str| toolchain.companions.get(name).map(PathBuf::as_path);
+    let compiler = match companion(rust::COMPILER) {
+        _ if rust::has_std(&own, triple) => Compiler::Own(&own),
+        Some(program) => match companion(&rust::std_of(processor)) {
+            None if !is_musl => return Ok(None),
+            std => Compiler::Pinned(program, std.filter(|_| !is_musl)),
+        },
+        None => return Ok(None),
+    };
+    let (clang, sysroot) = (toolchain.clang(), toolchain.sysroot(&row.sysroot));
+    let rust = rust::make(&rust::Job {
+        triple,
+        clang_target: &row.clang_target,
+        clang: &clang,
+        sysroot: &sysroot,
+        is_musl,
+        compiler,
+        runtime: companion(&companion::runtime(processor)),
+        zig_lib: &toolchain.zig.with_file_name("lib"),
+        cargo: env::cargo(),
+        to: &rust::folder(&toolchain.llvm, triple, compiler),
+    })?;
+    Ok(Some(Foreign { rust, cargo: env::cargo().into(), ar: clang.with_file_name("llvm-ar") }))
 }
 
 fn open(archive: &Path) -> Result<v8_archive::Descriptor> {

@@ -7,25 +7,28 @@
 //! compiled is kept as if it had been compiled here; and what it did not compile is compiled here, by the same shim.
 
 mod archive;
+mod cluster;
+mod report;
 pub mod send;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+pub use cluster::{Address, Cluster};
+pub use report::Report;
 
 use crate::caches;
-use crate::env;
 use crate::error::{Error, IoContext as _, Result};
 use crate::pch;
 use crate::process::{self, Tied};
 use crate::sccache::Socket;
 use crate::toolchain::Toolchain;
+use report::{Status, fault};
 use send::Way;
 
 /// The folder inside ninja's for all that belongs to the second server.
@@ -39,138 +42,6 @@ const FIRST_LIMIT: Duration = Duration::from_secs(180);
 
 /// What is compiled there and here before the build.
 const PROBE: &str = "extern \"C\" int libv8_probe(int x) { return x * 3 + __COUNTER__; }\n";
-
-/// `sccache-dist=http(s)://host[:port]`, as `--distribute` takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address(String);
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Address, String> {
-        let url = text.strip_prefix("sccache-dist=").unwrap_or_default();
-        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
-        let host = rest.strip_suffix('/').unwrap_or(rest);
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        if host.is_empty() || !host.chars().all(is_plain) {
-            return Err(
-                "write sccache-dist=http://HOST:PORT, or https; the token is in LIBV8_DISTRIBUTE_TOKEN"
-                    .into(),
-            );
-        }
-        Ok(Address(url.trim_end_matches('/').to_owned()))
-    }
-}
-
-/// What clients show the scheduler; never printed.
-#[derive(Clone)]
-struct Token(String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-/// A cluster that the user named.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    url: String,
-    token: Token,
-}
-
-impl Cluster {
-    /// With the token of `LIBV8_DISTRIBUTE_TOKEN`, or of the file that `LIBV8_DISTRIBUTE_TOKEN_FILE` names.
-    pub fn of_user(address: &Address) -> Result<Cluster> {
-        if !cfg!(target_os = "linux") {
-            return Err(Error::usage(
-                "--distribute works on Linux only: the compiler that is sent is this machine's",
-            ));
-        }
-        let token = match (env::distribute_token(), env::distribute_token_file()) {
-            (Some(token), None) => token.into_string().unwrap_or_default(),
-            (None, Some(file)) => fs::read_to_string(&file).or_io("read", &file)?,
-            (Some(_), Some(_)) => {
-                return Err(Error::usage("LIBV8_DISTRIBUTE_TOKEN and …_TOKEN_FILE are both set"));
-            }
-            (None, None) => {
-                return Err(Error::usage("--distribute needs the token of the cluster's clients").help(
-                    "set LIBV8_DISTRIBUTE_TOKEN, or LIBV8_DISTRIBUTE_TOKEN_FILE to a file that holds it",
-                ));
-            }
-        };
-        Cluster::new(address, token.trim())
-    }
-
-    fn new(address: &Address, token: &str) -> Result<Cluster> {
-        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(Error::usage(
-                "the token of the cluster's clients is empty, or no word of printable ASCII",
-            ));
-        }
-        Ok(Cluster { url: address.0.clone(), token: Token(token.to_owned()) })
-    }
-
-    /// The report of a build that was made here alone.
-    pub fn unused(&self, why: String) -> Report {
-        Report { url: self.url.clone(), unused: Some(why), ..Report::default() }
-    }
-}
-
-/// What a cluster did for a build; part of `build.json`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    /// The scheduler.
-    pub url: String,
-    /// Why everything was compiled here, if it was.
-    pub unused: Option<String>,
-    /// Compiles by server.
-    pub servers: BTreeMap<String, u64>,
-    /// Compiles that came back and were made here.
-    pub returned: u64,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(why) = &self.unused {
-            return write!(f, "{} was not used: {why}", self.url);
-        }
-        let by_server: Vec<String> =
-            self.servers.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        let total: u64 = self.servers.values().sum();
-        write!(f, "{total} compiles by {}", self.url)?;
-        if total > 0 {
-            write!(f, " ({})", by_server.join(", "))?;
-        }
-        if self.returned > 0 {
-            write!(f, ", {} came back and were made here", self.returned)?;
-        }
-        Ok(())
-    }
-}
-
-/// What a scheduler says of its cluster.
-#[derive(Debug, PartialEq, Eq)]
-struct Status {
-    servers: u64,
-    processors: u32,
-    under_way: u64,
-}
-
-impl Status {
-    /// From `--dist-status` of 0.16: `{"SchedulerStatus":["http://…/",{"num_servers":2,"num_cpus":4,"in_progress":0}]}`.
-    fn parse(text: &str) -> Result<Status, String> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let Some(status) = value.get("SchedulerStatus").and_then(|pair| pair.get(1)) else {
-            return Err("the scheduler cannot be reached".to_owned());
-        };
-        let number = |name: &str| status.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let processors = u32::try_from(number("num_cpus")).unwrap_or(u32::MAX);
-        let status = Status { servers: number("num_servers"), processors, under_way: number("in_progress") };
-        if status.servers == 0 { Err("it has no server".to_owned()) } else { Ok(status) }
-    }
-}
 
 /// The part of sccache's file of settings that can be said nowhere else (docs/Distributed.md of 0.16).
 #[derive(Serialize)]
@@ -231,11 +102,12 @@ impl Dispatcher {
         let folder = out.join(FOLDER);
         crate::paths::remove_folder(&folder)?;
         fs::create_dir_all(&folder).or_io("create", &folder)?;
-        let zig = toolchain.compiling_zig().ok_or_else(|| {
-            Error::failed("only the pinned compiler can be sent, and --clang or LIBV8_CLANG names another")
-        })?;
+        if toolchain.entries.iter().any(|entry| entry.name == "clang") {
+            let why = "only the pinned compiler can be sent, and --clang or LIBV8_CLANG names another";
+            return Err(Error::failed(why));
+        }
         let own = toolchain.llvm.parent().unwrap_or(&toolchain.llvm);
-        let archive = archive::prepare(&toolchain.llvm, zig, &own.join(FOLDER))?;
+        let archive = archive::prepare(&toolchain.llvm, &toolchain.zig, &own.join(FOLDER))?;
         let compiler = toolchain.clangxx();
         let compiler = fs::canonicalize(&compiler).or_io("find", &compiler)?;
         let socket = Socket::new(&format!("libv8-away-{}-{:08x}", std::process::id(), rough_number(out)))?;
@@ -304,8 +176,13 @@ impl Dispatcher {
         let out =
             send::output_within(&mut there, FIRST_LIMIT).map_err(|error| Error::failed(error.to_string()))?;
         if !out.as_ref().is_some_and(|out| out.status.success()) {
-            let said = out.map(|out| String::from_utf8_lossy(&out.stderr).into_owned()).unwrap_or_default();
-            return Err(Error::failed(format!("a first compile failed: {}", self.last_fault(&said))));
+            let why = self.last_fault().unwrap_or_else(|| match out {
+                Some(out) => {
+                    String::from_utf8_lossy(&out.stderr).lines().next().unwrap_or_default().to_owned()
+                }
+                None => format!("no answer in {} s", FIRST_LIMIT.as_secs()),
+            });
+            return Err(Error::failed(format!("a first compile failed: {why}")));
         }
         let mut here = process::command(&self.way.compiler);
         process::read(here.args(words).arg("here.o").current_dir(&self.folder).env_remove("LIBV8_PCH"))?;
@@ -319,21 +196,10 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Why a compile failed: what the server wrote last, else what the client did.
-    fn last_fault(&self, said: &str) -> String {
-        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let fault = |line: &str| {
-            let (_, why) = line
-                .split_once("falling back to local: ")
-                .or_else(|| line.split_once("http error status: "))?;
-            Some(why.trim().chars().take(300).collect::<String>())
-        };
-        let from_log = log.lines().rev().find_map(fault);
-        from_log.or_else(|| said.lines().rev().find_map(fault)).unwrap_or_else(|| match said.trim() {
-            "" => format!("no answer in {} s", FIRST_LIMIT.as_secs()),
-            said => said.lines().next().unwrap_or_default().to_owned(),
-        })
+    /// Why the last compile came back, as far as the server has said so.
+    fn last_fault(&self) -> Option<String> {
+        let log = fs::read(self.folder.join("server.log")).ok()?;
+        String::from_utf8_lossy(&log).lines().rev().find_map(fault)
     }
 
     /// What makes the shim send compiles away.
@@ -358,11 +224,12 @@ impl Dispatcher {
         }
         servers.retain(|_, count| *count > 0);
         let returned = fs::read_to_string(self.folder.join(send::RETURNED_FILE)).unwrap_or_default();
+        let returned = returned.lines().count() as u64;
+        let because = self.last_fault().filter(|_| returned > 0);
         // Also one that a client has started.
         let _ = process::read(self.way.client().arg("--stop-server"));
         self.process.wait(Duration::from_secs(15));
-        let returned = returned.lines().count() as u64;
-        Report { url: self.url.clone(), unused: None, servers, returned }
+        Report { url: self.url.clone(), unused: None, servers, returned, because }
     }
 }
 
@@ -410,67 +277,3 @@ fn rough_number(path: &Path) -> u32 {
 
 #[cfg(all(test, target_os = "linux"))]
 mod real_tests;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        let check = |text: &str, expected: Option<&str>| {
-            assert_eq!(text.parse::<Address>().ok().map(|address| address.0).as_deref(), expected, "{text}");
-        };
-        check("sccache-dist=http://10.0.0.1:10600", Some("http://10.0.0.1:10600"));
-        check("sccache-dist=https://builds.example/", Some("https://builds.example"));
-        check("sccache-dist=http://[::1]:10600", Some("http://[::1]:10600"));
-        for bad in [
-            "",
-            "http://host",
-            "sccache-dist=",
-            "sccache-dist=host:1",
-            "sccache-dist=http://",
-            "distcc=http://a",
-        ] {
-            check(bad, None);
-        }
-        // A token has no place in it.
-        for bad in ["sccache-dist=http://token@host", "sccache-dist=http://host/?token=x"] {
-            check(bad, None);
-        }
-    }
-
-    #[test]
-    fn tokens_are_words_and_are_not_printed() {
-        let address: Address = "sccache-dist=http://host".parse().unwrap();
-        let cluster = Cluster::new(&address, "s3cret").unwrap();
-        assert!(!format!("{cluster:?}").contains("s3cret"));
-        for bad in ["", "two words", "line\nbreak", "grüße"] {
-            assert_eq!(Cluster::new(&address, bad).unwrap_err().exit_code(), 2, "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_a_scheduler_says() {
-        let good = r#"{"SchedulerStatus":["http://h/",{"num_servers":2,"num_cpus":4,"in_progress":1}]}"#;
-        assert_eq!(Status::parse(good), Ok(Status { servers: 2, processors: 4, under_way: 1 }));
-        let none = r#"{"SchedulerStatus":["http://h/",{"num_servers":0,"num_cpus":0,"in_progress":0}]}"#;
-        assert_eq!(Status::parse(none), Err("it has no server".to_owned()));
-        let gone = r#"{"NotConnected":["http://h/","enabled, not connected, will retry in 9.9s"]}"#;
-        assert_eq!(Status::parse(gone), Err("the scheduler cannot be reached".to_owned()));
-        assert!(Status::parse("no json").is_err());
-    }
-
-    #[test]
-    fn reports() {
-        let mut report = Report { url: "http://h".into(), ..Report::default() };
-        assert_eq!(report.to_string(), "0 compiles by http://h");
-        report.servers = [("a:1".to_owned(), 5), ("b:1".to_owned(), 7)].into();
-        report.returned = 2;
-        assert_eq!(
-            report.to_string(),
-            "12 compiles by http://h (a:1 5, b:1 7), 2 came back and were made here"
-        );
-        report.unused = Some("it has no server".into());
-        assert_eq!(report.to_string(), "http://h was not used: it has no server");
-    }
-}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::caches::Choice;
+use crate::env;
 use crate::sccache::real_servers::{Running, Servers, free_port};
 use crate::sccache::{Report as Cached, Server, Settings};
 use crate::toolchain::Entry;
@@ -49,8 +50,8 @@ impl Machine {
             sccache,
             clang_major: 0,
             zig,
-            entries: vec![Entry { name: "zig".into(), version: String::new(), sha256: None }],
-            companions: Default::default(),
+            entries: Vec::new(),
+            companions: BTreeMap::new(),
         };
         Some(Machine { folder, toolchain, tool, bubblewrap: Servers::in_folder(&servers).bubblewrap() })
     }
@@ -283,7 +284,7 @@ fn real_cluster_that_cannot_be_used_is_not_used() {
     let why = start(cluster.scheduler.port, "wrong");
     assert!(why.starts_with("a first compile failed: ") && why.contains("401"), "{why}");
     let mut own = machine.toolchain.clone();
-    own.entries.clear();
+    own.entries.push(Entry { name: "clang".into(), version: String::new(), sha256: None });
     let good = machine.named(cluster.scheduler.port, TOKEN);
     assert!(Dispatcher::start(&good, &own, &machine.out()).err().unwrap().contains("--clang"));
 }

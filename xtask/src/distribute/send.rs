@@ -44,7 +44,7 @@ impl Way {
             ("SCCACHE_NO_CACHE", "1".as_ref()),
             ("SCCACHE_DIRECT", "false".as_ref()),
             ("SCCACHE_DIR", self.nothing.as_os_str()),
-            ("SCCACHE_CONF", self.nothing.as_os_str()),
+            ("SCCACHE_CONF", self.nothing.join("settings").as_os_str()),
             ("SCCACHE_IDLE_TIMEOUT", "60".as_ref()),
             ("LIBV8_PCH", self.shim.as_os_str()),
             // The shim then preprocesses for sccache, and compiles nothing.
@@ -62,6 +62,7 @@ pub fn compile(arguments: &[OsString], object: &str) -> Option<Vec<u8>> {
     let partial = format!("{object}.away");
     let (bin, words) = for_elsewhere(arguments, &partial)?;
     if !Socket::of_variable(&socket)?.is_served() {
+        note(object, "sccache's server is gone");
         return None;
     }
     let bin = fs::canonicalize(bin).ok()?;
@@ -85,13 +86,33 @@ pub fn compile(arguments: &[OsString], object: &str) -> Option<Vec<u8>> {
     };
     // It may never have been there.
     let _ = fs::remove_file(&partial);
-    // A lost line only makes the count too small.
-    if let Ok(mut file) =
-        File::options().create(true).append(true).open(Path::new(FOLDER).join(RETURNED_FILE))
-    {
+    note(object, &why);
+    None
+}
+
+/// A lost line only makes the count too small.
+fn note(object: &str, why: &str) {
+    let log = Path::new(FOLDER).join(RETURNED_FILE);
+    if let Ok(mut file) = File::options().create(true).append(true).open(log) {
         let _ = file.write_all(format!("{object}\t{why}\n").as_bytes());
     }
-    None
+}
+
+/// Whether a cluster compiles the GN target of an object but for a few sources: too few for a header, which costs as much as
+/// three or four compiles save.
+pub fn is_rarely_here(object: &str) -> bool {
+    let returned = || fs::read_to_string(Path::new(FOLDER).join(RETURNED_FILE)).unwrap_or_default();
+    env::distribute().is_some() && count_of_target(&returned(), object) < WORTH_A_HEADER
+}
+
+/// See [`is_rarely_here`].
+const WORTH_A_HEADER: usize = 4;
+
+/// How many lines are of objects in the folder of this one.
+fn count_of_target(returned: &str, object: &str) -> usize {
+    let folder = |name: &str| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let own = folder(object);
+    returned.lines().filter(|line| line.split('\t').next().is_some_and(|name| folder(name) == own)).count()
 }
 
 /// The overlay's `bin`, and the arguments without what its script will add again, without the list of headers, which is
@@ -203,6 +224,14 @@ mod tests {
         assert_eq!(rest, words("-x c++ -c -o obj/a.o.away -DX -frandom-seed=../a.cc ../a.cc"));
         // A compiler of the user's own.
         assert!(for_elsewhere(&words("-x c++ -c -o obj/a.o a.cc"), "b").is_none());
+    }
+
+    #[test]
+    fn returned_compiles_are_counted_by_target() {
+        let log = "obj/v8/base/a.o\twhy\nobj/v8/base/b.o\tx/y.o\nobj/v8/base/more/c.o\twhy\nobj/icu/a.o\t";
+        for (object, expected) in [("obj/v8/base/z.o", 2), ("obj/icu/b.o", 1), ("obj/none/a.o", 0)] {
+            assert_eq!(count_of_target(log, object), expected, "{object}");
+        }
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
         watch.note(Event::Away, &compile.object);
         return ExitCode::SUCCESS;
     }
-    let header = if env::wants_plain_headers() { None } else { compile.precompiled(program) };
+    let is_plain = env::wants_plain_headers() || send::is_rarely_here(&compile.object);
+    let header = if is_plain { None } else { compile.precompiled(program) };
     let watch = Stopwatch::start();
     let Some(header) = header else {
         let code = plain(program, rest);

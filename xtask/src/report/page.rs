@@ -232,7 +232,8 @@ fn targets(report: &Report) -> String {
         sum.wall_ms += step.length_ms();
         sum.cpu_ms += step.cpu_ms.unwrap_or(0);
         sum.cached += usize::from(step.how == How::Cached);
-        sum.compiled += usize::from(matches!(step.how, How::WithHeader | How::Plain | How::Again));
+        sum.compiled +=
+            usize::from(matches!(step.how, How::WithHeader | How::Plain | How::Again | How::Away));
     }
     for headers in &report.headers {
         sums.entry(&headers.target).or_default().header_ms += headers.cpu_ms;

@@ -19,6 +19,7 @@ fn build() -> tempfile::TempDir {
         row(0, 4_000, 4_700, "obj/v8/base/start.o"),
         row(60_000, 0, 300, "obj/v8/base/api.o"),
         row(60_000, 300, 9_000, "obj/v8/base/odd.o"),
+        row(60_000, 5_000, 9_000, "obj/v8/base/far.o"),
         row(60_000, 9_000, 9_900, "obj/libv8/x.a"),
     ];
     fs::write(folder.path().join(".ninja_log"), log.concat()).unwrap();
@@ -33,6 +34,7 @@ fn build() -> tempfile::TempDir {
         entry("plain", 130, 4_300, 4_200, "obj/v8/base/isolate.o"),
         entry("run-with-shim", 59_900, 0, 0, ""),
         entry("again", 60_320, 8_600, 8_400, "obj/v8/base/odd.o"),
+        entry("away", 65_020, 3_900, 10, "obj/v8/base/far.o"),
     ];
     fs::write(folder.path().join(shim::FOLDER).join("compiles.log"), entries.concat()).unwrap();
     let sources = ["../../v8/heap.cc", "../../v8/isolate.cc", "../../v8/api.cc", "../../v8/odd.cc"];
@@ -73,6 +75,8 @@ fn what_became_of_each_step() {
             ("obj/v8/base/start.o", base, How::Unknown, None),
             ("obj/v8/base/api.o", base, How::Cached, None),
             ("obj/v8/base/odd.o", base, How::Again, Some(8_400)),
+            // What waiting cost says nothing of the compile.
+            ("obj/v8/base/far.o", base, How::Away, None),
             ("obj/libv8/x.a", "", How::Other, None),
         ]
     );

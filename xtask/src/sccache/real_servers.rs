@@ -60,9 +60,6 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Fills a folder.
-type Fetch = fn(&Path);
-
 impl Servers {
     /// Those in a folder, fetched now if they are not there. Two tests at once fetch once.
     pub fn in_folder(folder: &Path) -> &'static Servers {
@@ -72,18 +69,15 @@ impl Servers {
             let lock = std::fs::File::create(folder.join("lock")).unwrap();
             lock.lock().unwrap();
             let servers = Servers(folder.to_owned());
-            let fetches: [(&str, Fetch); 3] = [
-                ("debian", |to| Servers::fetch_debian(&REDIS, to)),
-                ("sandbox", |to| Servers::fetch_debian(&SANDBOX, to)),
-                ("python", Servers::fetch_python),
-            ];
-            for (name, fetch) in fetches {
+            for (name, packages) in [("debian", REDIS.as_slice()), ("sandbox", &SANDBOX), ("python", &PYTHON)]
+            {
                 let done = folder.join(name);
                 if !done.exists() {
                     let partial = folder.join(format!("{name}.partial"));
                     crate::paths::remove_folder(&partial).unwrap();
                     std::fs::create_dir_all(&partial).unwrap();
-                    fetch(&partial);
+                    let fetch = if name == "python" { Servers::fetch_python } else { Servers::fetch_debian };
+                    fetch(packages, &partial);
                     std::fs::rename(&partial, &done).unwrap();
                 }
             }
@@ -126,10 +120,10 @@ impl Servers {
     }
 
     /// By pip, into a folder of packages: an environment of its own would hold its path.
-    fn fetch_python(to: &Path) {
+    fn fetch_python(packages: &[&str], to: &Path) {
         let mut pip = process::command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-        process::read(pip.arg(to).args(PYTHON)).unwrap();
+        process::read(pip.arg(to).args(packages)).unwrap();
     }
 
     /// The program that sccache-dist's servers compile in.

@@ -217,8 +217,8 @@ impl Link<'_> {
         arguments
     }
 
-    /// `capi.rs`.
-    pub fn rust(&self, rustc: &Path) -> CommandLine {
+    /// `capi.rs`, as the program `name`.
+    pub fn rust(&self, name: &str, rustc: &Path, form: Form, flags: &[String]) -> CommandLine {
         let descriptor = self.inputs.descriptor;
         let mut arguments: Vec<String> =
             ["--edition", "2024", "--crate-name", "capi", "-O", "--target"].map(str::to_owned).to_vec();
@@ -231,9 +231,12 @@ impl Link<'_> {
         }
         let named = |kind: &str, name: &String| ["-l".to_owned(), format!("{kind}={name}")];
         arguments.extend(descriptor.libraries.iter().flat_map(|library| named("static", &library.name)));
-        arguments.extend(descriptor.system_libraries.iter().flat_map(|name| named("dylib", name)));
+        // As the crate's build script: a static program must not meet a shared libc.
+        let kind = if form.is_static() { "static:-bundle" } else { "dylib" };
+        arguments.extend(descriptor.system_libraries.iter().flat_map(|name| named(kind, name)));
         arguments.extend(descriptor.frameworks.iter().flat_map(|name| named("framework", name)));
-        arguments.extend([utf8(&self.source("capi.rs")), "-o".to_owned(), utf8(&self.out("capi"))]);
+        arguments.extend(flags.iter().cloned());
+        arguments.extend([utf8(&self.source("capi.rs")), "-o".to_owned(), utf8(&self.out(name))]);
         self.command(rustc, arguments)
     }
 }

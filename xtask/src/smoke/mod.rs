@@ -8,6 +8,7 @@ mod machine;
 mod matrix;
 mod plan;
 mod report;
+mod rust;
 mod table;
 // The fake programs are shell scripts.
 #[cfg(all(test, unix))]
@@ -21,6 +22,7 @@ use std::process::Command;
 pub use machine::{Emulator, Machine};
 pub use plan::{Inputs, Linker, SmokePlan, Zig};
 pub use report::{ProgramReport, SmokeReport};
+pub use rust::Foreign;
 pub use table::Table;
 
 use crate::error::{Error, IoContext as _, Result};
@@ -140,6 +142,14 @@ impl Program {
             Speaks::Lines => {
                 judge_lines(&output, &mut report);
                 report.fault = ended.err();
+                None
+            }
+            Speaks::Tests => {
+                let (passed, failed) = rust::count(&output);
+                report.passed = passed;
+                report.fault = ended
+                    .err()
+                    .or_else(|| (failed > 0 || passed == 0).then(|| "ran no test, or not well".to_owned()));
                 None
             }
             Speaks::Transcript(checks) => {

@@ -10,6 +10,7 @@ use v8_archive::descriptor::LibcFamily;
 use super::link::{Link, utf8};
 use super::machine::Machine;
 use super::matrix::{self, Form, Tool};
+use super::rust::{Foreign, Libc};
 use super::table::{Expectation, FEATURES, Format, Table, encode};
 use super::transcript::Check;
 use crate::error::Result;
@@ -56,6 +57,8 @@ pub struct Linker {
     pub sysroot: PathBuf,
     /// The user's rustc, which links with the user's own linker; `None` if it cannot build for `target`.
     pub rustc: Option<PathBuf>,
+    /// Rust for a target that is not this machine's, in place of `rustc`.
+    pub rust: Option<Foreign>,
     /// The user's own C++ compiler, with a C++ library that is not V8's; `None` if there is none for `target`.
     pub system_cxx: Option<PathBuf>,
     /// GNU's linker for the target's processor; or why there is none.
@@ -114,6 +117,8 @@ pub struct CommandLine {
 pub enum Speaks {
     /// The transcript of `smoke/README.md`, which has to answer these checks.
     Transcript(Vec<Check>),
+    /// What cargo's test programs say, with an exit status of 0 if all passed.
+    Tests,
     /// Lines with `failed` in them and exit status 1, or one line `N checks passed...` and 0.
     Lines,
 }
@@ -185,13 +190,32 @@ impl SmokePlan {
         let mut all = All { link: &link, programs: Vec::new(), left_out: Vec::new() };
         let usual = link.usual();
         let transcript = |checks| Speaks::Transcript(checks);
-        match &inputs.linker.rustc {
-            Some(rustc) => {
-                let arguments = [vec![utf8(&shown)], about(inputs.descriptor)].concat();
-                let speaks = transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
-                all.add("capi", vec![link.rust(rustc)], Start::of(usual, arguments), speaks, skipped);
+        let about = [vec![utf8(&shown)], about(inputs.descriptor)].concat();
+        let capi = transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
+        match (&inputs.linker.rustc, &inputs.linker.rust) {
+            (Some(rustc), None) => {
+                let build = vec![link.rust("capi", rustc, usual, &[])];
+                all.add("capi", build, Start::of(usual, about), capi, skipped);
             }
-            None => all.leave_out("capi", format!("no rustc for {}", inputs.linker.target)),
+            (_, Some(foreign)) => {
+                let musl = inputs.linker.machine.musl.as_deref();
+                let forms = [
+                    ("capi", "crate", usual, Libc::Usual),
+                    ("capi-dynamic", "crate-dynamic", Form::Dynamic, Libc::Shared),
+                ];
+                // One form is all there is with glibc.
+                for (name, tests, form, libc) in
+                    forms.into_iter().take(if foreign.rust.is_musl { 2 } else { 1 })
+                {
+                    if !all.can_be(name, Tool::Lld, form) {
+                        continue;
+                    }
+                    let build = vec![link.rust(name, &foreign.rust.rustc, form, &foreign.flags(libc, musl))];
+                    all.add(name, build, Start::of(form, about.clone()), capi.clone(), skipped);
+                    all.add_run(tests, foreign.crate_tests(inputs, libc), Speaks::Tests);
+                }
+            }
+            (None, None) => all.leave_out("capi", format!("no rustc for {}", inputs.linker.target)),
         }
         let rows = || Start::of(usual, vec![utf8(&plain)]);
         all.add("cxx", vec![link.cxx()], rows(), transcript(cxx_checks.clone()), skipped);
@@ -294,6 +318,20 @@ impl All<'_> {
             how: machine.how(start.page_bytes),
             speaks,
             skipped,
+            log: inputs.logs.join(format!("{name}.log")),
+        });
+    }
+
+    /// A command that builds by itself what it runs.
+    fn add_run(&mut self, name: &str, run: CommandLine, speaks: Speaks) {
+        let (inputs, machine) = (self.link.inputs, &self.link.inputs.linker.machine);
+        self.programs.push(Program {
+            name: name.to_owned(),
+            build: Vec::new(),
+            run,
+            how: machine.how(None),
+            speaks,
+            skipped: 0,
             log: inputs.logs.join(format!("{name}.log")),
         });
     }

@@ -97,6 +97,7 @@ fn linker(folder: &Path) -> Linker {
         clang_target: "x86_64-linux-gnu".into(),
         sysroot: folder.join("sysroot"),
         rustc: Some(folder.join("bin/rustc")),
+        rust: None,
         system_cxx: Some(folder.join("bin/c++")),
         gnu_ld: Ok(folder.join("bin/ld")),
         zig: Some(Zig {
@@ -336,6 +337,7 @@ cp '{0}/'"$name".sh "$2""#,
         plan.archive = packed.path;
         for program in &plan.programs {
             let said = match &program.speaks {
+                Speaks::Tests => "test result: ok. 3 passed; 0 failed; 0 ignored\\n".to_owned(),
                 Speaks::Transcript(checks) => format!("{}echo end\n", good(checks)),
                 Speaks::Lines => "echo '3 checks passed'\n".to_owned(),
             };

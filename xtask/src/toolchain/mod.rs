@@ -12,6 +12,7 @@ mod plan;
 mod probe;
 mod programs;
 mod recipe;
+pub mod rust;
 mod sysroot;
 #[cfg(test)]
 pub mod testing;
@@ -91,11 +92,6 @@ impl Toolchain {
     /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
     pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
         Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
-    }
-
-    /// Zig's program, if it compiles and no clang of the user's does: one file that needs no other.
-    pub fn compiling_zig(&self) -> Option<&Path> {
-        self.entries.iter().any(|entry| entry.name == "zig").then_some(&self.zig)
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.
