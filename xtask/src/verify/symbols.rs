@@ -35,12 +35,14 @@ const UNWINDER: &[&str] = &[
 ];
 
 /// Helpers of the compiler that libgcc.a, compiler-rt and Rust's `compiler_builtins` all have, so that any program brings them.
+/// (`__clear_cache`: of AArch64; compiler_builtins has it where its C parts are compiled.)
 /// Not here, and so a fault: `__muloti4`, which clang emits and libgcc has not. (`__extendhfsf2`, `__truncsfhf2`:
 /// libgcc has them for x86-64 since GCC 12, compiler_builtins always.)
 const COMPILER_RUNTIME: &[&str] = &[
     "__addtf3",
     "__ashlti3",
     "__ashrti3",
+    "__clear_cache",
     "__divmodti4",
     "__divtf3",
     "__divti3",
