@@ -393,7 +393,7 @@ fn good_programs_pass() {
         [
             "program               passed  skipped  failed  ran",
             "capi                      16        0       0  natively",
-            "cxx                        7        0       0  natively",
+            "cxx                        8        0       0  natively",
             "host                       6        0       0  natively",
             "exceptions                 3        0       0  natively",
         ]
@@ -430,7 +430,7 @@ fn failing_rows_of_all_programs_are_told() {
     }
     assert!(
         table.contains("capi                      16        0       0")
-            && table.contains("cxx                        5        0       2"),
+            && table.contains("cxx                        6        0       2"),
         "{table}"
     );
 }
@@ -451,9 +451,9 @@ fn a_crash_names_its_row() {
             && error.contains(", saying \"# Fatal error in , line 0\""),
         "{error}"
     );
-    assert!(error.contains(" in the row `two`; not run: 5, `three` first\n    log: "), "{error}");
+    assert!(error.contains(" in the row `two`; not run: 6, `three` first\n    log: "), "{error}");
     assert!(
-        table.contains("cxx                        1        0       6")
+        table.contains("cxx                        1        0       7")
             && table.contains("host                       6        0       0"),
         "{table}"
     );
@@ -470,7 +470,7 @@ fn a_hanging_program_is_killed() {
     assert!(start.elapsed() < Duration::from_secs(20), "it was waited for");
     let error = error.expect("it hung");
     assert!(
-        error.contains("cxx: was killed after its limit of 0 s in the row `three`; not run: 4"),
+        error.contains("cxx: was killed after its limit of 0 s in the row `three`; not run: 5"),
         "{error}"
     );
 }
