@@ -46,7 +46,7 @@ pub fn run(flags: &Test) -> ExitCode {
         clang: None,
     };
     let build = format!("build of V8, {}", flags.variant);
-    let (with_v8, objects, tables) = ("tests with V8", "objects as plain clang makes them", "glibc's tables");
+    let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
     let (caches, cluster) = ("real caches", "real cluster");
     if flags.no_v8 {

@@ -289,7 +289,14 @@ const CROSS_CASES: &[CrossCase] = &[
     (
         "aarch64",
         LibcFamily::Glibc,
-        |s| s.part("api.o").needed.extend(["__aarch64_cas8_acq_rel", "__addtf3", "__clear_cache", "arc4random"]),
+        |s| {
+            s.part("api.o").needed.extend([
+                "__aarch64_cas8_acq_rel",
+                "__addtf3",
+                "__clear_cache",
+                "arc4random",
+            ])
+        },
         &[
             "undefined: __aarch64_cas8_acq_rel: needed by api.o, no library has it, being an atomic operation out of line: compile with -mno-outline-atomics",
             "libc-floor: arc4random: needed by api.o, glibc has it since 2.36, the descriptor's floor is 2.28",
