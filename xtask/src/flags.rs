@@ -82,6 +82,20 @@ pub struct What {
     pub clang: Option<PathBuf>,
 }
 
+impl What {
+    /// These targets in this variant, and the defaults of everything else.
+    pub fn of(targets: Vec<String>, variant: &str) -> What {
+        What {
+            targets,
+            variant: variant.to_owned(),
+            source: None,
+            output: None,
+            archive_format: Format::TarZst,
+            clang: None,
+        }
+    }
+}
+
 /// Where a V8 tree comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -244,14 +258,8 @@ pub struct Which {
 impl Which {
     /// The same for who makes a plan.
     pub fn what(&self) -> What {
-        What {
-            targets: self.target.clone().into_iter().collect(),
-            variant: self.variant.clone(),
-            source: None,
-            output: None,
-            archive_format: Format::TarZst,
-            clang: self.clang.clone(),
-        }
+        let targets = self.target.clone().into_iter().collect();
+        What { clang: self.clang.clone(), ..What::of(targets, &self.variant) }
     }
 }
 

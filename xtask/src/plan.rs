@@ -220,5 +220,22 @@ impl Plan {
     }
 }
 
+/// Plans for the tests of whoever works with them.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// One for each target of this repository, in its first variant.
+    pub fn every_target() -> Vec<Plan> {
+        let repository = crate::paths::repository();
+        let matrix = Matrix::load(&repository).unwrap();
+        let cache = Cache::at("cache".into());
+        let inputs =
+            Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+        let variant = matrix.variants.keys().next().unwrap();
+        plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,15 @@ impl Workspace {
         plan::plans(&inputs, what)
     }
 
+    /// Those of the plans that can be built; what of `all` cannot be is said.
+    pub fn buildable(&self, what: &What) -> Result<Vec<Plan>> {
+        let (plans, left_out) = plan::buildable(self.plans(what)?)?;
+        for plan in &left_out {
+            eprintln!("left out: {}", plan.refusal());
+        }
+        Ok(plans)
+    }
+
     /// The plan of a command that is about one target; a name for several is refused.
     pub fn one_plan(&self, what: &What) -> Result<Plan> {
         let mut plans = self.plans(what)?;

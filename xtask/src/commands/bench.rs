@@ -5,7 +5,7 @@ use crate::compile;
 use crate::distribute::Cluster;
 use crate::error::{Error, Result};
 use crate::flags::{Bench, Measure};
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::signals;
 use crate::source::{self, Cargo};
 use crate::toolchain::Toolchain;
@@ -18,10 +18,7 @@ pub fn run(flags: &Bench) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let what = flags.which.what();
-    let (plans, left_out) = plan::buildable(workspace.plans(&what)?)?;
-    for plan in &left_out {
-        eprintln!("left out: {}", plan.refusal());
-    }
+    let plans = workspace.buildable(&what)?;
     signals::listen()?;
     let toolchain = workspace.toolchain(&what, &plans)?;
     for plan in &plans {

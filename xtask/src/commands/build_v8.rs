@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn f54_a_deadline_that_passes_while_one_target_is_built_stops_before_the_next() {
-        let any = || Workspace::open().unwrap().plans(&any_what()).unwrap().remove(0);
+        let any = || plan::testing::every_target().remove(0);
         let mut round = Round::new(vec![any(), any(), any()], Vec::new());
         let deadline = Some(Instant::now() + std::time::Duration::from_millis(200));
         let mut begun = 0;
@@ -206,16 +206,5 @@ mod tests {
         let error = round.verdict("again").unwrap_err();
         assert_eq!(error.exit_code(), 75);
         assert!(error.to_string().contains("the deadline is reached before configuring"), "{error}");
-    }
-
-    fn any_what() -> crate::flags::What {
-        crate::flags::What {
-            targets: vec!["all".to_owned()],
-            variant: "release".to_owned(),
-            source: None,
-            output: None,
-            archive_format: crate::flags::Format::TarZst,
-            clang: None,
-        }
     }
 }

@@ -57,14 +57,7 @@ pub fn run(flags: &Cache) -> Result<()> {
 
 /// The cell that was asked for; names that are not in the matrix are refused.
 pub fn cell_of(workspace: &Workspace, cell: &flags::Cell) -> Result<Cell> {
-    let what = flags::What {
-        targets: cell.target.iter().cloned().collect(),
-        variant: cell.variant.clone(),
-        source: None,
-        output: None,
-        archive_format: flags::Format::TarZst,
-        clang: None,
-    };
+    let what = flags::What::of(cell.target.iter().cloned().collect(), &cell.variant);
     let plan = workspace.one_plan(&what)?;
     Ok(Cell { target: plan.target, variant: plan.variant })
 }

@@ -26,19 +26,15 @@ pub fn run(flags: &Doctor) -> Result<()> {
     for (name, _, ready) in &toolchain.sysroots {
         println!("{:<10} {name:<32} {}", "sysroot", if *ready { "there" } else { "would be made" });
     }
-    let emulators = toolchain.emulators.iter();
-    let emulators =
-        emulators.map(|part| ("emulator", &part.processor, &part.version, part.ready, part.fetch_bytes));
-    let companions = toolchain.companions.iter();
-    let companions =
-        companions.map(|part| ("companion", &part.name, &part.version, part.ready, part.fetch_bytes));
-    for (kind, name, version, ready, fetch_bytes) in emulators.chain(companions) {
-        let state = match (ready, fetch_bytes) {
+    let emulators = toolchain.emulators.iter().map(|part| ("emulator", part));
+    let companions = toolchain.companions.iter().map(|part| ("companion", part));
+    for (kind, part) in emulators.chain(companions) {
+        let state = match (part.ready, part.fetch_bytes) {
             (true, _) => "there".to_owned(),
             (false, 0) => "downloaded, not unpacked yet".to_owned(),
             (false, bytes) => format!("would be fetched: {}", mib(bytes)),
         };
-        println!("{kind:<10} {:<32} {state}", format!("{name} {version}"));
+        println!("{kind:<10} {:<32} {state}", format!("{} {}", part.name, part.version));
     }
     let mut trees = std::collections::BTreeSet::new();
     for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {

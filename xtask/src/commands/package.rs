@@ -6,17 +6,14 @@ use crate::compile::{self, Build};
 use crate::error::Result;
 use crate::flags::Package;
 use crate::package;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// Packs what was built for each plan.
 pub fn run(flags: &Package) -> Result<()> {
     let workspace = Workspace::open()?;
-    let (plans, left_out) = plan::buildable(workspace.plans(&flags.what)?)?;
-    for plan in &left_out {
-        eprintln!("left out: {}", plan.refusal());
-    }
+    let plans = workspace.buildable(&flags.what)?;
     for plan in &plans {
         package::must_be_built(plan)?;
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::env;
 use crate::error::{Error, Result};
-use crate::flags::{Format, Smoke, What};
+use crate::flags::{Smoke, What};
 use crate::matrix::Target;
 use crate::process;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
@@ -16,14 +16,7 @@ use crate::workspace::Workspace;
 pub fn run(flags: &Smoke) -> Result<()> {
     let workspace = Workspace::open()?;
     let descriptor = open(&flags.file)?;
-    let what = What {
-        targets: vec![descriptor.target],
-        variant: descriptor.variant,
-        source: None,
-        output: None,
-        archive_format: Format::TarZst,
-        clang: flags.clang.clone(),
-    };
+    let what = What { clang: flags.clang.clone(), ..What::of(vec![descriptor.target], &descriptor.variant) };
     let toolchain = workspace.toolchain(&what, &workspace.plans(&what)?)?;
     if let Some((source, result)) = link_and_run(&workspace, &flags.file, &toolchain)?.demonstration {
         println!("ran     {source}\n     →  {result}");

@@ -8,7 +8,7 @@ use super::build_v8;
 use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
-use crate::flags::{BuildV8, Format, Test, What};
+use crate::flags::{BuildV8, Test, What};
 use crate::pch::policy::Compared;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
@@ -37,14 +37,7 @@ pub fn run(flags: &Test) -> ExitCode {
         Err(error) => drop(runner.step("workflows", |_| Err(error))),
     }
 
-    let what = What {
-        targets: Vec::new(),
-        variant: flags.variant.clone(),
-        source: None,
-        output: None,
-        archive_format: Format::TarZst,
-        clang: None,
-    };
+    let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.

@@ -12,8 +12,8 @@ pub fn run(flags: &Toolchain) -> Result<()> {
     for tool in &toolchain.entries {
         eprintln!("  {} {}", tool.name, tool.version);
     }
-    for processor in &workspace.toolchain_plan(&flags.what, &plans)?.emulators {
-        if let Some(emulator) = toolchain.emulator(&processor.processor) {
+    for part in &workspace.toolchain_plan(&flags.what, &plans)?.emulators {
+        if let Some(emulator) = toolchain.emulator(&part.name) {
             eprintln!("  {}", emulator.display());
         }
     }

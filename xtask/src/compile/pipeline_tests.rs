@@ -5,10 +5,7 @@ use std::time::Duration;
 use super::configure::OVERLAY;
 use super::*;
 use crate::caches::Store;
-use crate::flags::{Format, What};
 use crate::layers;
-use crate::matrix::Matrix;
-use crate::paths::{self, Cache};
 use crate::plan;
 use crate::toolchain::pins::Host;
 use crate::toolchain::testing::{Folder, SCCACHE};
@@ -100,20 +97,7 @@ impl World {
 }
 
 fn any_plan() -> Plan {
-    let repository = paths::repository();
-    let matrix = Matrix::load(&repository).unwrap();
-    let cache = Cache::at("cache".into());
-    let inputs =
-        plan::Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
-    let what = What {
-        targets: matrix.targets.keys().take(1).cloned().collect(),
-        variant: matrix.variants.keys().next().unwrap().clone(),
-        source: None,
-        output: None,
-        archive_format: Format::TarZst,
-        clang: None,
-    };
-    plan::plans(&inputs, &what).unwrap().remove(0)
+    plan::testing::every_target().remove(0)
 }
 
 #[test]
@@ -139,21 +123,8 @@ fn gn_is_told_the_plan_and_the_toolchain() {
 
 #[test]
 fn programs_of_the_build_are_the_targets_own_and_emulated_where_they_must_be() {
-    let repository = paths::repository();
-    let matrix = Matrix::load(&repository).unwrap();
-    let cache = Cache::at("cache".into());
-    let inputs =
-        plan::Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
-    let what = What {
-        targets: matrix.targets.keys().cloned().collect(),
-        variant: matrix.variants.keys().next().unwrap().clone(),
-        source: None,
-        output: None,
-        archive_format: Format::TarZst,
-        clang: None,
-    };
     let mut emulated = Vec::new();
-    for plan in plan::plans(&inputs, &what).unwrap() {
+    for plan in plan::testing::every_target() {
         for host in [Host::LinuxX64, Host::LinuxX64Musl, Host::LinuxArm64, Host::MacArm64] {
             let Some(arguments) = configure::cross_arguments(&plan, host) else { continue };
             let processor = plan.target.split('-').next().unwrap();

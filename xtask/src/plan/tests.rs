@@ -14,14 +14,8 @@ fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
     let inputs =
         Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
     let of_variant = |variant: &String| {
-        let what = What {
-            targets: matrix.targets.keys().cloned().collect(),
-            variant: variant.clone(),
-            source: None,
-            output: Some(PathBuf::from(cache.root()).join("artifacts")),
-            archive_format: flags::Format::TarZst,
-            clang: None,
-        };
+        let output = Some(PathBuf::from(cache.root()).join("artifacts"));
+        let what = What { output, ..What::of(matrix.targets.keys().cloned().collect(), variant) };
         plans(&inputs, &what).unwrap()
     };
     matrix.variants.keys().flat_map(of_variant).collect()

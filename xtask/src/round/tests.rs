@@ -1,27 +1,11 @@
 //! The loop that builds, with work of the tests' own: what is done after what, what is said, and how the command ends.
 
 use super::*;
-use crate::flags::{Format, What};
-use crate::matrix::Matrix;
-use crate::paths::{self, Cache};
 use crate::plan;
 
 /// Plans of a real target under other names.
 fn plans(names: &[&str]) -> Vec<Plan> {
-    let repository = paths::repository();
-    let matrix = Matrix::load(&repository).unwrap();
-    let cache = Cache::at("cache".into());
-    let inputs =
-        plan::Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
-    let what = What {
-        targets: matrix.targets.keys().take(1).cloned().collect(),
-        variant: matrix.variants.keys().next().unwrap().clone(),
-        source: None,
-        output: None,
-        archive_format: Format::TarZst,
-        clang: None,
-    };
-    let plan = plan::plans(&inputs, &what).unwrap().remove(0);
+    let plan = plan::testing::every_target().remove(0);
     let named = |name: &&str| Plan { target: (*name).to_owned(), variant: "v".to_owned(), ..plan.clone() };
     names.iter().map(named).collect()
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::pins::{DebianPin, Host, QemuTool, Sha256, debian_architecture};
-use super::plan::Emulator;
+use super::plan::Packages;
 use super::programs::Programs;
 use super::{apt, overlay};
 use crate::error::{Error, IoContext as _, Result};
@@ -91,8 +91,8 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
 }
 
 /// Writes `bin/qemu-<processor>`, which starts the emulator with the runtime as the root of what programs load.
-pub fn write_launcher(overlay: &Path, emulator: &Emulator) -> Result<()> {
-    let name = launcher(&emulator.processor);
+pub fn write_launcher(overlay: &Path, emulator: &Packages) -> Result<()> {
+    let name = launcher(&emulator.name);
     let folder = emulator.folder.display();
     let text = format!("#!/bin/sh\nd=${{0%/*}}/../{folder}\nexec \"$d/{name}\" -L \"$d/root\" \"$@\"\n");
     overlay::write_scripts(overlay, &[(&name, text)])

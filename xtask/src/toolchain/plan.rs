@@ -77,27 +77,12 @@ pub struct Wanted {
     pub companions: BTreeSet<String>,
 }
 
-/// An emulator of the plan.
+/// Packages of Debian that are unpacked into one folder: an emulator or a companion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Emulator {
-    /// What it emulates: `aarch64`.
-    pub processor: String,
-    /// The pinned version.
-    pub version: String,
-    /// Relative to the overlay.
-    pub folder: PathBuf,
-    /// Whether it is unpacked already.
-    pub ready: bool,
-    /// What would be fetched.
-    pub fetch_bytes: u64,
-}
-
-/// A companion of the plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Companion {
-    /// In `[tools.companions]`.
+pub struct Packages {
+    /// The processor that is emulated (`aarch64`), or a name in `[tools.companions]`.
     pub name: String,
-    /// Its first package's version.
+    /// The first package's version.
     pub version: String,
     /// Relative to the overlay.
     pub folder: PathBuf,
@@ -119,9 +104,9 @@ pub struct ToolchainPlan {
     /// Name, recipe, and whether it is made already.
     pub sysroots: Vec<(String, Sysroot, bool)>,
     /// For the programs of other processors.
-    pub emulators: Vec<Emulator>,
+    pub emulators: Vec<Packages>,
     /// What only `smoke` needs, without what this machine cannot fetch.
-    pub companions: Vec<Companion>,
+    pub companions: Vec<Packages>,
     /// Where clang comes from; zig is there in any case, for its headers and libcs.
     pub clang: Origin,
     /// What clang says of itself, if it is not the pinned one.
@@ -135,17 +120,19 @@ pub struct ToolchainPlan {
 impl ToolchainPlan {
     /// What would be fetched in all, without Debian's package index (21 MB).
     pub fn fetch_bytes(&self) -> u64 {
-        let emulators = self.emulators.iter().map(|emulator| emulator.fetch_bytes);
-        let companions = self.companions.iter().map(|companion| companion.fetch_bytes);
-        self.parts.iter().map(|part| part.fetch_bytes).chain(emulators).chain(companions).sum()
+        let packages = self.packages().map(|packages| packages.fetch_bytes);
+        self.parts.iter().map(|part| part.fetch_bytes).chain(packages).sum()
     }
 
     /// Whether there is nothing left to do.
     pub fn is_ready(&self) -> bool {
         self.parts.iter().all(|part| part.ready)
             && self.sysroots.iter().all(|(_, _, ready)| *ready)
-            && self.emulators.iter().all(|emulator| emulator.ready)
-            && self.companions.iter().all(|companion| companion.ready)
+            && self.packages().all(|packages| packages.ready)
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &Packages> {
+        self.emulators.iter().chain(&self.companions)
     }
 
     pub(super) fn part(&self, name: &str) -> &Part {
@@ -266,7 +253,7 @@ fn emulator(
     processor: &str,
     found: &Found,
     missing: &mut Vec<String>,
-) -> Option<Emulator> {
+) -> Option<Packages> {
     let qemu = &tools.qemu;
     let pinned = host.qemu_packages(qemu).and_then(|packages| packages.first());
     let emulates = qemu.programs.contains_key(processor) && qemu.runtime.contains_key(processor);
@@ -278,23 +265,18 @@ fn emulator(
     let ready = found.ready.contains(&folder.display().to_string());
     let (fetch_bytes, absent) = found.debian(emulator::pins(qemu, host, processor), ready);
     missing.extend(absent.iter().map(|name| format!("{name}, to fetch the emulator of {processor}")));
-    Some(Emulator {
-        processor: processor.to_owned(),
-        version: pin.version.clone(),
-        folder,
-        ready,
-        fetch_bytes,
-    })
+    let (name, version) = (processor.to_owned(), pin.version.clone());
+    Some(Packages { name, version, folder, ready, fetch_bytes })
 }
 
 /// The pinned packages, if they are there or can be fetched: nothing is built with them.
-fn companion(tools: &Tools, name: &str, found: &Found) -> Option<Companion> {
+fn companion(tools: &Tools, name: &str, found: &Found) -> Option<Packages> {
     let row = tools.companions.get(name)?;
     let folder = companion::folder(name, row);
     let ready = found.ready.contains(&folder.display().to_string());
     let (fetch_bytes, absent) = found.debian(row.packages.iter(), ready);
     let version = row.packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
-    absent.is_empty().then(|| Companion { name: name.to_owned(), version, folder, ready, fetch_bytes })
+    absent.is_empty().then(|| Packages { name: name.to_owned(), version, folder, ready, fetch_bytes })
 }
 
 fn clang(tools: &Tools, found: &Found, missing: &mut Vec<String>) -> (Origin, Option<String>) {

@@ -5,7 +5,7 @@
 //! list (`lib/libc/glibc/abilists`) that Zig's wheel carries, which merges glibc's own `*.abilist` files of all versions.
 
 #[cfg(test)]
-mod generate;
+pub(super) mod generate;
 
 use std::collections::BTreeMap;
 

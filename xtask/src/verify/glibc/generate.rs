@@ -62,21 +62,30 @@ fn generate(list: &[u8], target: &str) -> Option<String> {
          # xtask/src/verify/glibc/generate.rs; a line is a library (as for -l) and a version, the indented lines below it are symbols.\n",
     );
     for ((library, version), symbols) in groups {
-        out.push_str(&format!("{library} {version}\n"));
-        let mut line = String::from(" ");
-        for symbol in symbols {
-            if line.len() + 1 + symbol.len() > 120 {
-                out.push_str(&line);
-                out.push('\n');
-                line = String::from(" ");
-            }
-            line.push(' ');
-            line.push_str(symbol);
-        }
-        out.push_str(&line);
-        out.push('\n');
+        push_group(&mut out, &format!("{library} {version}"), symbols);
     }
     Some(out)
+}
+
+/// A heading, and below it what belongs to it, indented, in lines of 120 columns.
+pub(in crate::verify) fn push_group<'a>(
+    out: &mut String,
+    heading: &str,
+    symbols: impl IntoIterator<Item = &'a str>,
+) {
+    out.push_str(&format!("{heading}\n"));
+    let mut line = String::from(" ");
+    for symbol in symbols {
+        if line.len() + 1 + symbol.len() > 120 {
+            out.push_str(&line);
+            out.push('\n');
+            line = String::from(" ");
+        }
+        line.push(' ');
+        line.push_str(symbol);
+    }
+    out.push_str(&line);
+    out.push('\n');
 }
 
 /// What is left of a list to read; every method gives `None` at a premature end.

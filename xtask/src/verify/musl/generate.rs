@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LIST, PROCESSORS};
+use crate::verify::glibc::generate::push_group;
 use crate::{env, paths};
 
 /// The symbols that musl's shared library has on one processor; none if the list has a line of unknown form.
@@ -58,19 +59,7 @@ fn generate(list: &str) -> Option<String> {
          # xtask/src/verify/musl/generate.rs.\n",
     );
     for (heading, symbols) in groups {
-        out.push_str(&format!("{heading}\n"));
-        let mut line = String::from(" ");
-        for symbol in symbols {
-            if line.len() + 1 + symbol.len() > 120 {
-                out.push_str(&line);
-                out.push('\n');
-                line = String::from(" ");
-            }
-            line.push(' ');
-            line.push_str(&symbol);
-        }
-        out.push_str(&line);
-        out.push('\n');
+        push_group(&mut out, heading, symbols.iter().map(String::as_str));
     }
     Some(out)
 }
