@@ -4,25 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::{Deserialize, Serialize};
-
 use super::download;
 use super::pins::{DebianPin, FilePin, Sha256};
 use super::programs::Programs;
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::process;
-
-/// A package as it was unpacked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unpacked {
-    /// Its name.
-    pub package: String,
-    /// Its version: the pinned one, or a newer one that Debian signed.
-    pub version: String,
-    /// The digest of the file it came from.
-    pub sha256: Sha256,
-}
 
 /// What [`unpack`] needs to know.
 pub struct Job<'a> {
@@ -45,11 +32,10 @@ pub struct Job<'a> {
 }
 
 /// Fetches what is not in the cache and unpacks all packages into `root`.
-pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<Vec<Unpacked>> {
+pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<()> {
     remove_folder(job.scratch)?;
     fs::create_dir_all(root).or_io("create", root)?;
     let mut apt = None;
-    let mut all = Vec::new();
     for pin in job.packages {
         let mut version = pin.version.clone();
         let mut file_pin = file_pin(pin);
@@ -74,20 +60,8 @@ pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<Vec<Unp
             apt.download(&pin.package, &version, &file_pin.file, folder)
         })?;
         process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
-        all.push(Unpacked { package: pin.package.clone(), version, sha256: file_pin.sha256 });
     }
-    remove_folder(job.scratch)?;
-    Ok(all)
-}
-
-/// Fetches and unpacks gn's packages into `to/root`, with a launcher `to/gn`.
-pub fn unpack_gn(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<Vec<Unpacked>> {
-    let root = to.join("root");
-    let all = unpack(job, programs, &root)?;
-    let launcher = to.join("gn");
-    fs::write(&launcher, launcher_script(&root, "usr/bin/gn")?).or_io("write", &launcher)?;
-    super::make_executable(&launcher)?;
-    Ok(all)
+    remove_folder(job.scratch)
 }
 
 /// The pin of a package as a pin of a file.

