@@ -17,7 +17,8 @@ pub fn run(flags: &Doctor) -> Result<()> {
         let state = match (&part.origin, part.ready, part.fetch_bytes) {
             (Origin::Own(path), ..) => format!("your own: {}", path.display()),
             (Origin::Path(path), ..) => format!("found: {}", path.display()),
-            (Origin::Pinned, true, _) => "there".to_owned(),
+            (Origin::Built, false, _) => "would be built by cargo".to_owned(),
+            (Origin::Pinned | Origin::Built, true, _) => "there".to_owned(),
             (Origin::Pinned, false, 0) => "downloaded, not unpacked yet".to_owned(),
             (Origin::Pinned, false, bytes) => format!("would be fetched: {}", mib(bytes)),
         };

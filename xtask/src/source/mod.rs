@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use self::patch::Patch;
 pub use self::registry::Cargo;
 pub use self::tree::prepare;
+pub use self::unpack::write_new;
 pub use self::version::V8Version;
 use crate::error::{Error, IoContext as _, Result};
 
@@ -191,5 +192,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

