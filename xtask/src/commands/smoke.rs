@@ -6,7 +6,6 @@ use crate::env;
 use crate::error::{Error, Result};
 use crate::flags::{Smoke, What};
 use crate::matrix::Target;
-use crate::process;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
 use crate::toolchain::rust::{self, Compiler};
 use crate::toolchain::{Programs, Toolchain, companion};
@@ -43,11 +42,6 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
     let processor = descriptor.target.split('-').next().unwrap_or_default();
     let is_foreign = host.linux_processor() != Some(processor);
     let companion = |name: &str| toolchain.companions.get(name).cloned();
-    let emulator = |program: Option<PathBuf>, root| -> Result<Option<Emulator>> {
-        let Some(program) = program.filter(|_| is_foreign) else { return Ok(None) };
-        let said = process::read(process::command(&program).arg("--version"))?;
-        Ok(Some(Emulator { program, root, version: said.lines().next().unwrap_or_default().to_owned() }))
-    };
     let gnu_ld = match companion(&companion::gnu_ld(processor)) {
         Some(program) => Ok(program),
         None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
@@ -63,10 +57,14 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
         cache: workspace.cache.root().join("zig"),
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
+    // The launcher knows where the runtime is.
+    let emulator = toolchain.emulator(processor).filter(|_| is_foreign);
+    let pages = companion(&companion::pages(processor)).zip(companion(&companion::runtime(processor)));
     let machine = Machine {
-        // Its launcher knows where the runtime is.
-        emulator: emulator(toolchain.emulator(processor), None)?,
-        pages: emulator(companion(&companion::pages(processor)), companion(&companion::runtime(processor)))?,
+        emulator: emulator.map(|program| Emulator::new(&program)).transpose()?,
+        pages: pages
+            .map(|(program, root)| Emulator::of_pages(&program, &root, programs.find("setarch")))
+            .transpose()?,
         musl,
     };
     let rust = if is_own { None } else { foreign_rust(row, &descriptor.target, toolchain)? };

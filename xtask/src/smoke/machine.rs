@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::link::utf8;
+use crate::error::Result;
+use crate::process;
 
 /// What starts the target's programs. The default: they run as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,10 +21,8 @@ pub struct Machine {
 /// QEMU's user-mode emulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emulator {
-    /// Put in front of program and arguments.
-    pub program: PathBuf,
-    /// The folder with what dynamic programs load, if the program is to be told.
-    pub root: Option<PathBuf>,
+    /// Program and options, put in front of program and arguments.
+    pub command: Vec<String>,
     /// What it says of itself: `qemu-aarch64 version 10.0.13 (…)`.
     pub version: String,
 }
@@ -36,8 +36,7 @@ impl Machine {
     pub fn start(&self, program: &Path, is_static: bool, page_bytes: Option<u32>) -> (PathBuf, Vec<String>) {
         let mut words = Vec::new();
         if let Some(emulator) = self.emulator(page_bytes) {
-            words.push(utf8(&emulator.program));
-            words.extend(emulator.root.iter().flat_map(|root| ["-L".to_owned(), utf8(root)]));
+            words.extend(emulator.command.iter().cloned());
             words.extend(page_bytes.into_iter().flat_map(|bytes| ["-p".to_owned(), bytes.to_string()]));
         }
         words.extend(self.musl.iter().filter(|_| !is_static).map(|loader| utf8(loader)));
@@ -70,6 +69,27 @@ impl Machine {
 }
 
 impl Emulator {
+    /// A program that needs no options.
+    pub fn new(program: &Path) -> Result<Emulator> {
+        let said = process::read(process::command(program).arg("--version"))?;
+        let version = said.lines().next().unwrap_or_default().to_owned();
+        Ok(Emulator { command: vec![utf8(program)], version })
+    }
+
+    /// A QEMU before release 9, for pages of other sizes; `root` has what dynamic programs load.
+    ///
+    /// By default it emulates a processor that signs return addresses, and computes the signatures by the architecture's own
+    /// cipher: programs ran fifteen times longer. And where the kernel places it at random, one start in five ended with
+    /// "mmap … Cannot allocate memory" (7.2, pages of 64 KiB): setarch of util-linux tells the kernel not to.
+    pub fn of_pages(program: &Path, root: &Path, setarch: Option<PathBuf>) -> Result<Emulator> {
+        let Emulator { mut command, version } = Emulator::new(program)?;
+        command.extend(["-cpu".to_owned(), "cortex-a72".to_owned(), "-L".to_owned(), utf8(root)]);
+        if let Some(setarch) = setarch {
+            command.splice(0..0, [utf8(&setarch), "-R".to_owned()]);
+        }
+        Ok(Emulator { command, version })
+    }
+
     /// `qemu-aarch64 10.0.13`.
     fn name(&self) -> String {
         match self.version.split_once(" version ") {
@@ -86,14 +106,13 @@ mod tests {
     #[test]
     fn programs_are_started_through_emulator_and_loader() {
         let check = |emulated: bool, musl: bool, is_static, pages, expected: &str| {
-            let emulator = |program: &str, root: Option<&str>, version: &str| Emulator {
-                program: program.into(),
-                root: root.map(PathBuf::from),
+            let emulator = |command: &str, version: &str| Emulator {
+                command: command.split(' ').map(str::to_owned).collect(),
                 version: format!("qemu-aarch64 version {version} (Debian 1:{version}+ds-0+deb13u1)"),
             };
             let machine = Machine {
-                emulator: emulated.then(|| emulator("/q", None, "10.0.13")),
-                pages: emulated.then(|| emulator("/p7", Some("/root"), "7.2.22")),
+                emulator: emulated.then(|| emulator("/q", "10.0.13")),
+                pages: emulated.then(|| emulator("/p7 -L /root", "7.2.22")),
                 musl: musl.then(|| "/m/libc.so".into()),
             };
             let (program, arguments) = machine.start(Path::new("/p"), is_static, pages);

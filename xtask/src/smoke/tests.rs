@@ -111,9 +111,8 @@ fn linker(folder: &Path) -> Linker {
 
 /// The linker of a machine that tries programs for musl on another processor.
 fn foreign_linker(folder: &Path) -> Linker {
-    let emulator = |name: &str, version: &str, root: Option<&str>| Emulator {
-        program: folder.join(name),
-        root: root.map(|root| folder.join(root)),
+    let emulator = |command: &[&str], version: &str| Emulator {
+        command: command.iter().map(|word| word.replace("<t>", &folder.display().to_string())).collect(),
         version: format!("qemu-aarch64 version {version} (Debian)"),
     };
     Linker {
@@ -124,8 +123,8 @@ fn foreign_linker(folder: &Path) -> Linker {
         gnu_ld: Ok(folder.join("gnu-ld-aarch64/run")),
         zig: Some(Zig { target: "aarch64-linux-musl".into(), ..linker(folder).zig.expect("it is there") }),
         machine: Machine {
-            emulator: Some(emulator("bin/qemu-aarch64", "10.0.13", None)),
-            pages: Some(emulator("pages/qemu-aarch64-static", "7.2.22", Some("root"))),
+            emulator: Some(emulator(&["<t>/bin/qemu-aarch64"], "10.0.13")),
+            pages: Some(emulator(&["<t>/pages/qemu-aarch64-static", "-L", "<t>/root"], "7.2.22")),
             musl: Some(folder.join("musl/libc.so")),
         },
         ..linker(folder)

@@ -2,7 +2,7 @@
 //! linker that knows the target.
 //!
 //! For another processor's glibc Debian has the standard library ready. For musl it has none, so cargo builds it, once, from
-//! the sources that belong to this rustc (35 s of CPU); unwinding there is LLVM's libunwind, out of Zig.
+//! the sources that belong to this rustc (35 s of CPU), `test` included; unwinding there is LLVM's libunwind, out of Zig.
 
 use std::ffi::OsString;
 use std::fs;
@@ -85,14 +85,17 @@ pub enum Compiler<'a> {
     Pinned(&'a Path, Option<&'a Path>),
 }
 
-/// The folder for [`make`]: another compiler, another folder.
+/// Counts the ways in which [`make`] has filled its folder.
+const RECIPE: u32 = 2;
+
+/// The folder for [`make`]: another compiler or another way, another folder.
 pub fn folder(llvm: &Path, triple: &str, compiler: Compiler<'_>) -> PathBuf {
     let what = match compiler {
-        Compiler::Own(rustc) => rustc.to_string_lossy().into_owned(),
+        Compiler::Own(rustc) => format!("{} {RECIPE}", rustc.to_string_lossy()),
         Compiler::Pinned(program, std) => {
             // The names of their folders hold the digests of the packages.
             let name = |path: &Path| path.strip_prefix(llvm).unwrap_or(path).display().to_string();
-            format!("{} {}", name(program), std.map(name).unwrap_or_default())
+            format!("{} {} {RECIPE}", name(program), std.map(name).unwrap_or_default())
         }
     };
     llvm.join("rust").join(format!("{triple}-{}", &Sha256::of_bytes(what.as_bytes()).as_str()[..16]))
@@ -251,7 +254,7 @@ fn build_std(job: &Job<'_>, rust: &Rust, scratch: &Path, to: &Path) -> Result<()
     fs::write(&manifest, text).or_io("write", &manifest)?;
     fs::write(source.join("lib.rs"), "").or_io("write", &source)?;
     let mut command = process::command(&job.cargo);
-    command.args(["build", "--release", "-Zbuild-std=std,panic_unwind", "--target", job.triple]);
+    command.args(["build", "--release", "-Zbuild-std=std,panic_unwind,test", "--target", job.triple]);
     // Sources of the standard library are at cargo's registry, by digests in the library's own Cargo.lock.
     command.current_dir(scratch).env("RUSTC", &rust.rustc).env("RUSTC_BOOTSTRAP", "1");
     command.env("CARGO_TARGET_DIR", scratch.join("target"));
