@@ -8,8 +8,10 @@ use serde::Deserialize;
 use crate::distribute::Address;
 use crate::env;
 
+mod archives;
 mod ci;
 
+pub use archives::{Language, LinkLine, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
@@ -39,6 +41,8 @@ pub enum Command {
     Package(Package),
     /// Re-open an archive and list all its faults
     Verify(Verify),
+    /// Print what a compiler is told in order to use an archive
+    LinkLine(LinkLine),
     /// Link programs with an archive and run JavaScript with them
     Smoke(Smoke),
     /// Test everything: lints, the tool, and a real V8, built and run
@@ -194,26 +198,6 @@ pub struct Package {
     /// What was built
     #[command(flatten)]
     pub what: What,
-}
-
-/// `verify`
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// The archive
-    pub file: PathBuf,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t = Print::Text)]
-    pub format: Print,
-}
-
-/// `smoke`
-#[derive(Debug, Args)]
-pub struct Smoke {
-    /// The archive
-    pub file: PathBuf,
-    /// A clang of your own, as for build-v8 [env: LIBV8_CLANG]
-    #[arg(long, value_name = "DIR")]
-    pub clang: Option<PathBuf>,
 }
 
 /// `test`

@@ -5,6 +5,7 @@ mod caches;
 mod ci;
 mod commands;
 mod compile;
+mod consumer;
 mod distribute;
 mod env;
 mod error;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Source(flags) => commands::source::run(&flags),
         Command::Package(flags) => commands::package::run(&flags),
         Command::Verify(flags) => commands::verify::run(&flags),
+        Command::LinkLine(flags) => commands::link_line::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),

@@ -94,6 +94,11 @@ impl Cache {
         self.root.join("used")
     }
 
+    /// Archives that `link-line` has unpacked, by their digests.
+    pub fn unpacked(&self) -> PathBuf {
+        self.root.join("unpacked")
+    }
+
     /// A cache in a folder of its own: another machine's, as `ci simulate` plays it, or a test's.
     pub fn at(root: PathBuf) -> Cache {
         Cache { root }

@@ -106,6 +106,9 @@ fn bad_input_ends_with_2_and_says_what_to_do() {
         "package --target x86_64-unknown-linux-gnu",
         "verify",
         "verify no-such-file.tar.zst",
+        "link-line",
+        "link-line no-such-file.tar.zst",
+        "link-line x --language java",
         "smoke",
         "smoke no-such-file.tar.zst",
         "test --deadline soon",
@@ -158,7 +161,7 @@ fn an_archive_that_is_none_is_a_failure_and_no_crash() {
     std::fs::write(world.folder.path().join("no.tar.zst"), "no archive").unwrap();
     check(
         "not-an-archive.txt",
-        &["verify", "smoke"].map(|command| world.transcript(&[command, "no.tar.zst"])).concat(),
+        &["verify", "link-line", "smoke"].map(|command| world.transcript(&[command, "no.tar.zst"])).concat(),
     );
 }
 

@@ -11,9 +11,9 @@ use crate::workspace::Workspace;
 pub fn run(flags: &Clean) -> Result<()> {
     let cache = Workspace::open()?.cache;
     let root = cache.root();
-    let mut folders: Vec<PathBuf> = [cache.sources()]
+    let mut folders: Vec<PathBuf> = [cache.sources(), cache.unpacked()]
         .into_iter()
-        .chain(["smoke", "logs", "simulate"].map(|name| root.join(name)))
+        .chain(["smoke", "logs", "simulate", "zig"].map(|name| root.join(name)))
         .collect();
     if flags.objects {
         folders.extend([cache.sccache(), cache.used()]);

@@ -3,22 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use v8_archive::Descriptor;
-
 use super::matrix::{Form, Tool};
 use super::plan::{CommandLine, Inputs, Zig};
+use crate::consumer::{self, utf8};
 
 /// Linking 160 MB of objects with the user's own linker takes seconds; only something that hangs takes minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
 
 /// Zig compiles a libc, and for C++ a libc++, when it first links for a target: two minutes of CPU.
 const ZIG_LIMIT: Duration = Duration::from_secs(1200);
-
-/// Repository, cache and temporary folders are made by us or by cargo, whose paths are UTF-8 as well; another path is shown
-/// with replacement characters and then not found, which the error names.
-pub fn utf8(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
 
 /// Makes command lines out of the descriptor: nothing in them depends on the target but what it and the linker say.
 pub struct Link<'a> {
@@ -42,14 +35,8 @@ impl Link<'_> {
         CommandLine { program: program.to_path_buf(), arguments, environment: Vec::new(), limit: BUILD_LIMIT }
     }
 
-    /// The archive's libraries by their paths, then the system's: the order in which a linker must meet them.
     fn libraries(&self) -> Vec<String> {
-        let descriptor = self.inputs.descriptor;
-        let own = descriptor.libraries.iter().map(|library| utf8(&self.unpacked.join(&library.path)));
-        let system = descriptor.system_libraries.iter().map(|name| format!("-l{name}"));
-        let frameworks =
-            descriptor.frameworks.iter().flat_map(|name| ["-framework".to_owned(), name.clone()]);
-        own.chain(system).chain(frameworks).collect()
+        consumer::libraries(self.inputs.descriptor, &self.unpacked)
     }
 
     /// The form in which programs are linked that are linked once.
@@ -95,9 +82,9 @@ impl Link<'_> {
             (Tool::Zig, Some(zig)) => (&zig.program, self.zig(zig, "cc", form)),
             _ => (&linker.clang, self.clang(tool, form)),
         };
-        arguments.extend(["-std=c11", "-O1", "-Wall", "-Wextra", "-pthread"].map(str::to_owned));
+        arguments.extend(["-std=c11", "-O1", "-Wall", "-Wextra"].map(str::to_owned));
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
-        arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
+        arguments.extend(consumer::c_flags(&self.unpacked));
         arguments.push(utf8(source));
         if tool == Tool::GnuLd {
             arguments.push(utf8(&self.source("dso_handle.c")));
@@ -177,20 +164,10 @@ impl Link<'_> {
 
     /// `cxx.cc`.
     pub fn cxx(&self) -> CommandLine {
-        let Descriptor { cxx, defines, .. } = self.inputs.descriptor;
         let mut arguments = self.clang(Tool::Lld, self.usual());
-        arguments.extend([format!("-std={}", cxx.standard), "-O1".to_owned(), "-pthread".to_owned()]);
-        arguments.extend(cxx.flags.iter().cloned());
-        arguments.extend(defines.iter().chain(&cxx.defines).map(|define| format!("-D{define}")));
-        // As system folders: V8's headers have warnings that are not the program's.
-        arguments.extend(
-            cxx.include_dirs
-                .iter()
-                .flat_map(|folder| ["-isystem".to_owned(), utf8(&self.unpacked.join(folder))]),
-        );
+        arguments.push("-O1".to_owned());
+        arguments.extend(consumer::cxx_flags(self.inputs.descriptor, &self.unpacked));
         arguments.extend([utf8(&self.source("cxx.cc")), "-o".to_owned(), utf8(&self.out("cxx"))]);
-        // The archive carries its C++ library.
-        arguments.push("-nostdlib++".to_owned());
         self.linked(self.command(&self.inputs.linker.clangxx, arguments))
     }
 
@@ -206,8 +183,8 @@ impl Link<'_> {
     }
 
     fn exceptions(&self) -> Vec<String> {
-        let mut arguments: Vec<String> = ["-std=c++17", "-O1", "-pthread"].map(str::to_owned).to_vec();
-        arguments.push(format!("-I{}", utf8(&self.unpacked.join("include"))));
+        let mut arguments: Vec<String> = ["-std=c++17", "-O1"].map(str::to_owned).to_vec();
+        arguments.extend(consumer::c_flags(&self.unpacked));
         arguments.extend([
             utf8(&self.source("exceptions.cc")),
             "-o".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::link::utf8;
+use crate::consumer::utf8;
 use crate::error::Result;
 use crate::process;
 

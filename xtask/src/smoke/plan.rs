@@ -7,12 +7,13 @@ use std::time::Duration;
 use v8_archive::Descriptor;
 use v8_archive::descriptor::LibcFamily;
 
-use super::link::{Link, utf8};
+use super::link::Link;
 use super::machine::Machine;
 use super::matrix::{self, Form, Tool};
 use super::rust::{Foreign, Libc};
 use super::table::{Expectation, FEATURES, Format, Table, encode};
 use super::transcript::Check;
+use crate::consumer::utf8;
 use crate::error::Result;
 
 /// For the whole of one program that runs as it is. The longest, out of memory without a JIT, takes a few seconds.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::link::utf8;
 use super::plan::{CommandLine, Inputs};
+use crate::consumer::utf8;
 use crate::toolchain::rust::Rust;
 
 /// The crate's tests of JavaScript and of limits are compiled and linked before they run.

@@ -12,7 +12,7 @@ mod package;
 mod paths;
 mod print;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 mod symbols;
 #[cfg(test)]
 mod tests;
