@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::env;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext as _, Result};
 use crate::flags::{Smoke, What};
 use crate::matrix::Target;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
@@ -34,6 +34,8 @@ pub struct Ran {
 
 /// Links and runs every program.
 pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain) -> Result<Ran> {
+    // A build script of cargo is started elsewhere.
+    let archive = &std::path::absolute(archive).or_io("make absolute", archive)?;
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
     let host = workspace.host()?;
