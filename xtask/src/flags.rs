@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
 
 use crate::distribute::Address;
 use crate::env;
 
 mod archives;
 mod ci;
+mod source;
 
 pub use archives::{Language, LinkLine, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
+pub use source::{MirrorKind, Source, SourceKind, Upstream};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
 #[derive(Debug, Parser)]
@@ -75,6 +76,9 @@ pub struct What {
     /// Where V8's tree comes from [default: v8.source of targets.toml]
     #[arg(long, value_enum)]
     pub source: Option<SourceKind>,
+    /// What of V8's own repositories
+    #[command(flatten)]
+    pub upstream: Upstream,
     /// Folder of archives
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -93,19 +97,12 @@ impl What {
             targets,
             variant: variant.to_owned(),
             source: None,
+            upstream: Upstream::default(),
             output: None,
             archive_format: Format::TarZst,
             clang: None,
         }
     }
-}
-
-/// Where a V8 tree comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceKind {
-    /// The `v8` package of cargo's registry
-    Crate,
 }
 
 /// Formats of an archive.
@@ -179,14 +176,6 @@ pub struct Doctor {
 /// `toolchain`
 #[derive(Debug, Args)]
 pub struct Toolchain {
-    /// What would be built
-    #[command(flatten)]
-    pub what: What,
-}
-
-/// `source`
-#[derive(Debug, Args)]
-pub struct Source {
     /// What would be built
     #[command(flatten)]
     pub what: What,

@@ -1,6 +1,7 @@
 //! The tool that builds, packages and verifies V8: `cargo xtask --help`.
 
 mod bench;
+mod bundle;
 mod caches;
 mod ci;
 mod commands;
@@ -10,6 +11,7 @@ mod distribute;
 mod env;
 mod error;
 mod flags;
+mod http;
 mod layers;
 mod library;
 mod licences;

@@ -36,6 +36,22 @@ pub struct V8 {
 pub struct Sources {
     #[serde(rename = "crate")]
     pub registry: RegistrySource,
+    #[serde(rename = "depot-tools")]
+    pub depot: DepotSource,
+}
+
+/// `[sources.depot-tools]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepotSource {
+    pub url: String,
+    pub revision: String,
+    #[serde(default)]
+    pub commit: Option<String>,
+    pub gcs: String,
+    pub cipd_service: String,
+    #[serde(default)]
+    pub cipd: BTreeMap<String, String>,
 }
 
 /// `[sources.crate]`
@@ -259,7 +275,11 @@ mod tests {
         };
         check("\n[v8]\n", "\n[v8]\ncolour = 1\n", "unknown field `colour`");
         check("source = \"crate\"\n", "", "missing field `source`");
-        check("source = \"crate\"\n", "source = \"git\"\n", "unknown variant `git`, expected `crate`");
+        check(
+            "source = \"crate\"\n",
+            "source = \"git\"\n",
+            "unknown variant `git`, expected `crate` or `depot-tools`",
+        );
         check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");
         check("state = \"run\"", "state = \"planned\"", "does not run, and says no reason");

@@ -188,6 +188,7 @@ fn descriptor(
             sha256,
         }))
     });
+    let described = plan.source.origin.described();
     let mut descriptor = Descriptor {
         format: FORMAT,
         name: String::new(),
@@ -197,9 +198,9 @@ fn descriptor(
         build_id: plan.build_id,
         source: Source {
             kind: plan.source.kind.name().to_owned(),
-            package: plan.source.package.package.clone(),
-            version: plan.source.package.version.clone(),
-            sha256: digest(&plan.source.package.sha256)?,
+            package: described.package,
+            version: described.version,
+            sha256: digest(&described.sha256)?,
         },
         patches: patches.collect::<Result<_>>()?,
         gn_args: plan

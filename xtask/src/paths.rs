@@ -84,6 +84,11 @@ impl Cache {
         self.root.join("source")
     }
 
+    /// Commits of V8's own repositories and of what DEPS names, one bare repository for each.
+    pub fn depot(&self) -> PathBuf {
+        self.root.join("depot")
+    }
+
     /// sccache's local folder.
     pub fn sccache(&self) -> PathBuf {
         self.root.join("sccache")

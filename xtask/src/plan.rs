@@ -11,7 +11,8 @@ use crate::flags::{self, SourceKind, What};
 use crate::layers::{self, Arguments};
 use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
-use crate::source::{self, SourcePlan};
+use crate::source::depot::{self, Platform};
+use crate::source::{self, Origin, SourcePlan, Start};
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -63,12 +64,20 @@ pub struct Inputs<'a> {
     pub host: Option<Host>,
     /// What the compiler says of itself, if it is not the pinned one.
     pub own_clang: Option<String>,
+    /// What was asked of V8's own repositories, and what was found there, for the source `depot-tools`.
+    pub depot: Option<(&'a depot::Asked, &'a depot::Looked)>,
 }
 
 /// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
 pub fn plans(inputs: &Inputs<'_>, what: &What) -> Result<Vec<Plan>> {
-    let targets = if what.targets.is_empty() { vec![own_target(inputs)?] } else { what.targets.clone() };
-    inputs.matrix.choose(&targets)?.iter().map(|chosen| plan(inputs, what, chosen)).collect()
+    chosen(inputs.matrix, inputs.host, what)?.iter().map(|chosen| plan(inputs, what, chosen)).collect()
+}
+
+/// The targets that the user asked for, or this machine's own.
+pub fn chosen(matrix: &Matrix, host: Option<Host>, what: &What) -> Result<Vec<Chosen>> {
+    let targets =
+        if what.targets.is_empty() { vec![own_target(matrix, host)?] } else { what.targets.clone() };
+    matrix.choose(&targets)
 }
 
 /// The plans that can be built, and those of `all` that cannot. What was named itself must be buildable.
@@ -110,13 +119,29 @@ fn licences_digest(folder: &Path) -> Result<Sha256> {
 }
 
 /// The row of `targets.toml` that is this machine.
-fn own_target(inputs: &Inputs<'_>) -> Result<String> {
-    let name = inputs.host.map(Host::name);
-    let row = inputs.matrix.targets.iter().find(|(_, row)| Some(row.host.as_str()) == name);
+fn own_target(matrix: &Matrix, host: Option<Host>) -> Result<String> {
+    let name = host.map(Host::name);
+    let row = matrix.targets.iter().find(|(_, row)| Some(row.host.as_str()) == name);
     row.map(|(triple, _)| triple.clone()).ok_or_else(|| {
         Error::usage("this machine is no row of targets.toml")
             .help("name a target: --target TRIPLE; cargo xtask targets lists them")
     })
+}
+
+/// What DEPS calls a target and this machine. Which repositories belong to a tree must not hang on who makes it, so on a
+/// machine that is no row of `targets.toml` the most usual one stands in.
+pub fn platform(target: &str, host: Option<Host>) -> Result<Platform> {
+    let named = |triple: &str| {
+        let has = |word: &str| triple.split('-').any(|part| part == word);
+        let os = [("linux", "linux"), ("darwin", "mac"), ("macos", "mac"), ("windows", "win")];
+        let os = os.into_iter().find(|(word, _)| has(word)).map(|(_, os)| os);
+        let cpu = [("x86_64", "x64"), ("aarch64", "arm64")];
+        os.zip(cpu.into_iter().find(|(word, _)| has(word)).map(|(_, cpu)| cpu))
+    };
+    let (target_os, target_cpu) =
+        named(target).ok_or_else(|| Error::usage(format!("DEPS has no name for the target {target}")))?;
+    let (host_os, host_cpu) = host.and_then(|host| named(host.name())).unwrap_or(("linux", "x64"));
+    Ok(Platform { target_os, target_cpu, host_os, host_cpu })
 }
 
 fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
@@ -125,8 +150,18 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
     let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
-    let source = match what.source.unwrap_or(matrix.v8.source) {
-        SourceKind::Crate => source::plan(&matrix.source_pins()?, target, repository, &cache.sources())?,
+    let sources = cache.sources();
+    let source = match (what.source.unwrap_or(matrix.v8.source), inputs.depot) {
+        (SourceKind::Crate, _) => {
+            source::plan(Start::Crate(&matrix.source_pins()?), target, repository, &sources)?
+        }
+        (SourceKind::DepotTools, Some((asked, looked))) => {
+            let platform = platform(target, inputs.host)?;
+            source::plan(Start::DepotTools(asked, looked, platform), target, repository, &sources)?
+        }
+        (SourceKind::DepotTools, None) => {
+            return Err(Error::failed("V8's own repositories have not been looked at"));
+        }
     };
     let known = matrix.variants.values().flat_map(|variant| &variant.features);
     let features = known.map(|name| (name.clone(), variant.features.contains(name))).collect();
@@ -136,7 +171,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         flags::Format::TarGz => Format::TarGz,
         flags::Format::Zip => Format::Zip,
     };
-    let version = &matrix.v8.version;
+    let version = &source.v8_version.to_string();
     let name = ArchiveName::new(version, target, &what.variant, format)
         .map_err(|error| Error::usage(error.to_string()))?;
     let output = what.output.clone().unwrap_or_else(|| repository.join("artifacts"));
@@ -191,13 +226,7 @@ impl Plan {
         let mut text = format!("{} {} {}\n", self.v8_version, self.target, self.variant);
         let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<14}{value}\n"));
         let there = if self.source.present { ", there already" } else { "" };
-        line(
-            "source",
-            format!(
-                "{} {} of cargo's registry{there}",
-                self.source.package.package, self.source.package.version
-            ),
-        );
+        line("source", format!("{}{there}", self.source.origin.line()));
         for patch in &self.source.patches {
             line("patch", patch.name.clone());
         }
@@ -216,6 +245,9 @@ impl Plan {
             }
             text.push('\n');
         }
+        if let Origin::DepotTools { checkout } = &self.source.origin {
+            text.push_str(&checkout.table());
+        }
         text
     }
 }
@@ -230,8 +262,14 @@ pub mod testing {
         let repository = crate::paths::repository();
         let matrix = Matrix::load(&repository).unwrap();
         let cache = Cache::at("cache".into());
-        let inputs =
-            Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+        let inputs = Inputs {
+            repository: &repository,
+            matrix: &matrix,
+            cache: &cache,
+            host: None,
+            own_clang: None,
+            depot: None,
+        };
         let variant = matrix.variants.keys().next().unwrap();
         plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()
     }

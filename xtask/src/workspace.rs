@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use crate::env;
 use crate::error::{Error, Result};
-use crate::flags::What;
+use crate::flags::{MirrorKind, SourceKind, Upstream, What};
 use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
+use crate::source::depot::{self, Asked, Looked, Mirrors};
 use crate::toolchain::pins::Host;
 use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust};
 
@@ -33,7 +34,9 @@ impl Workspace {
 
     /// The plans for what was asked for, in that order.
     pub fn plans(&self, what: &What) -> Result<Vec<Plan>> {
+        let depot = self.look_at_upstream(what)?;
         let inputs = plan::Inputs {
+            depot: depot.as_ref().map(|(asked, looked)| (asked, looked)),
             repository: &self.repository,
             matrix: &self.matrix,
             cache: &self.cache,
@@ -44,6 +47,50 @@ impl Workspace {
                 .map_err(Error::usage)?,
         };
         plan::plans(&inputs, what)
+    }
+
+    /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,
+    /// which is where a plan begins, unless the cache has them.
+    fn look_at_upstream(&self, what: &What) -> Result<Option<(Asked, Looked)>> {
+        let Upstream { revision, mirrors, with, gclient } = &what.upstream;
+        if what.source.unwrap_or(self.matrix.v8.source) != SourceKind::DepotTools {
+            if what.upstream != Upstream::default() {
+                return Err(Error::usage(
+                    "--revision, --mirror, --with and --gclient are for --source depot-tools",
+                ));
+            }
+            return Ok(None);
+        }
+        let row = &self.matrix.sources.depot;
+        let last =
+            |kind: MirrorKind| mirrors.iter().rev().find(|(of, _)| *of == kind).map(|(_, url)| url.clone());
+        let is_pinned = revision.as_ref().is_none_or(|revision| *revision == row.revision);
+        let absolute = |folder: &PathBuf| {
+            std::path::absolute(folder).map_err(|error| Error::io("make absolute", folder, &error))
+        };
+        let asked = Asked {
+            url: row.url.clone(),
+            revision: revision.clone().unwrap_or_else(|| row.revision.clone()),
+            commit: row.commit.clone().filter(|_| is_pinned),
+            with: with.iter().map(|path| path.trim_end_matches('/').to_owned()).collect(),
+            cipd: row.cipd.clone(),
+            mirrors: Mirrors {
+                git: last(MirrorKind::Git),
+                gcs: last(MirrorKind::Gcs).unwrap_or_else(|| row.gcs.clone()),
+                cipd: last(MirrorKind::Cipd).unwrap_or_else(|| row.cipd_service.clone()),
+            },
+            gclient: gclient.as_ref().map(absolute).transpose()?,
+            cache: self.cache.clone(),
+        };
+        let mut platforms = Vec::new();
+        for target in plan::chosen(&self.matrix, Host::current(), what)? {
+            let platform = plan::platform(&target.target, Host::current())?;
+            if !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        let looked = depot::look(&asked, &platforms, &|line| eprintln!("{line}"))?;
+        Ok(Some((asked, looked)))
     }
 
     /// Those of the plans that can be built; what of `all` cannot be is said.

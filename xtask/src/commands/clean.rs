@@ -19,7 +19,7 @@ pub fn run(flags: &Clean) -> Result<()> {
         folders.extend([cache.sccache(), cache.used()]);
     }
     if flags.downloads {
-        folders.extend([cache.downloads(), cache.toolchains(), root.join("linters")]);
+        folders.extend([cache.downloads(), cache.depot(), cache.toolchains(), root.join("linters")]);
     }
     let mut total_bytes = 0;
     for folder in folders.iter().filter(|folder| folder.is_dir()) {

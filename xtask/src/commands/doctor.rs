@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::flags::Doctor;
+use crate::source;
 use crate::toolchain::Origin;
 use crate::workspace::Workspace;
 
@@ -38,8 +39,12 @@ pub fn run(flags: &Doctor) -> Result<()> {
     }
     let mut trees = std::collections::BTreeSet::new();
     for plan in plans.iter().filter(|plan| plan.is_wanted() && trees.insert(&plan.source.folder)) {
-        let package = &plan.source.package;
-        let state = if plan.source.present { "there" } else { "would be fetched by cargo: about 39 MiB" };
+        let package = plan.source.origin.described();
+        let state = match (&plan.source.origin, plan.source.present) {
+            (_, true) => "there",
+            (source::Origin::Crate { .. }, false) => "would be fetched by cargo: about 39 MiB",
+            (source::Origin::DepotTools { .. }, false) => "would be fetched by git: about 50 MiB",
+        };
         println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));
     }
     for (plan, reason) in

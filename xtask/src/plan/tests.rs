@@ -11,8 +11,14 @@ fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
     let mut matrix = Matrix::load(&repository).unwrap();
     change(&mut matrix);
     let cache = Cache::at(PathBuf::from(cache));
-    let inputs =
-        Inputs { repository: &repository, matrix: &matrix, cache: &cache, host: None, own_clang: None };
+    let inputs = Inputs {
+        repository: &repository,
+        matrix: &matrix,
+        cache: &cache,
+        host: None,
+        own_clang: None,
+        depot: None,
+    };
     let of_variant = |variant: &String| {
         let output = Some(PathBuf::from(cache.root()).join("artifacts"));
         let what = What { output, ..What::of(matrix.targets.keys().cloned().collect(), variant) };
@@ -30,7 +36,10 @@ fn review(plan: &Plan) -> String {
     let out = plan.out.strip_prefix(&plan.source.folder).unwrap().display();
     text.push_str(&format!("archive: {archive}\nbuilt in: <tree>/{out}\n"));
     let source = &plan.source;
-    for package in [&source.package, &source.icu_data] {
+    let source::Origin::Crate { package, icu_data } = &source.origin else {
+        panic!("{:?} is no package", source.origin);
+    };
+    for package in [package, icu_data] {
         text.push_str(&format!("source: {} {} {}\n", package.package, package.version, package.sha256));
     }
     source.patches.iter().for_each(|patch| text.push_str(&format!("patch: {}\n", patch.name)));

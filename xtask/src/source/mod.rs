@@ -4,6 +4,8 @@
 //! goes into it, so two plans with the same content share one tree, and a changed patch makes another one.
 
 mod apply;
+pub mod depot;
+mod deps;
 mod diff;
 pub mod patch;
 pub mod registry;
@@ -19,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use self::patch::Patch;
 pub use self::registry::Cargo;
 pub use self::tree::prepare;
+use self::unpack::set_modified;
 pub use self::unpack::write_new;
 pub use self::version::V8Version;
 use crate::error::{Error, IoContext as _, Result};
@@ -95,10 +98,9 @@ pub struct SourcePlan {
     pub kind: Kind,
     /// The version of V8 that the tree must hold.
     pub v8_version: V8Version,
-    /// The package with V8.
-    pub package: CratePin,
-    /// The package with ICU's data.
-    pub icu_data: CratePin,
+    /// What it is made of.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// The patches, in the order in which they are applied.
     pub patches: Vec<Patch>,
     /// The files of `libv8/`.
@@ -111,55 +113,112 @@ pub struct SourcePlan {
     pub present: bool,
 }
 
+/// What a tree is made of, before patches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Origin {
+    /// Packages of cargo's registry.
+    Crate {
+        /// The package with V8.
+        package: CratePin,
+        /// The package with ICU's data.
+        icu_data: CratePin,
+    },
+    /// V8's own repositories.
+    DepotTools {
+        /// What of them.
+        checkout: Box<depot::Checkout>,
+    },
+}
+
+impl Origin {
+    /// For people and for the descriptor: what was fetched, its own version, and a digest of it.
+    pub fn described(&self) -> CratePin {
+        match self {
+            Origin::Crate { package, .. } => package.clone(),
+            Origin::DepotTools { checkout } => checkout.described(),
+        }
+    }
+
+    /// One line for people.
+    pub fn line(&self) -> String {
+        match self {
+            Origin::Crate { package, .. } => {
+                format!("{} {} of cargo's registry", package.package, package.version)
+            }
+            Origin::DepotTools { checkout } => {
+                format!("{} at commit {}", checkout.url, checkout.commit)
+            }
+        }
+    }
+}
+
+/// What a plan of a tree starts from.
+#[derive(Debug, Clone)]
+pub enum Start<'a> {
+    /// The pins of the source `crate`.
+    Crate(&'a Pins),
+    /// What was asked of the source `depot-tools`, and what was found.
+    DepotTools(&'a depot::Asked, &'a depot::Looked, depot::Platform),
+}
+
 /// Decides which tree `target` is built in. Reads the repository's `patches/` and `embed/`, and the stamp of a tree that
 /// is there; starts nothing and writes nothing.
 ///
 /// # Errors
 /// A pin that is no pin, and every fault of the patches.
-pub fn plan(pins: &Pins, target: &str, repository: &Path, sources: &Path) -> Result<SourcePlan> {
-    for pin in [&pins.v8, &pins.icu_data] {
-        let plain = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
-        };
-        let digest =
-            pin.sha256.len() == 64 && pin.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !plain(&pin.package) || !plain(&pin.version) || !digest {
-            return Err(Error::usage(format!(
-                "bad pin: {} {} with sha256 {:?}",
-                pin.package, pin.version, pin.sha256
-            )));
+pub fn plan(from: Start<'_>, target: &str, repository: &Path, sources: &Path) -> Result<SourcePlan> {
+    let (kind, v8_version, origin) = match from {
+        Start::Crate(pins) => {
+            [&pins.v8, &pins.icu_data].into_iter().try_for_each(check_pin)?;
+            let origin = Origin::Crate { package: pins.v8.clone(), icu_data: pins.icu_data.clone() };
+            (Kind::Crate, pins.v8_version, origin)
         }
-    }
+        Start::DepotTools(asked, looked, platform) => {
+            let checkout = Box::new(depot::decide(asked, looked, target, platform)?);
+            (Kind::DepotTools, looked.v8_version, Origin::DepotTools { checkout })
+        }
+    };
     let all = Patch::read_all(&repository.join("patches"))?;
-    let patches: Vec<Patch> =
-        patch::series(&all, Kind::Crate, pins.v8_version, target).into_iter().cloned().collect();
+    let patches: Vec<Patch> = patch::series(&all, kind, v8_version, target).into_iter().cloned().collect();
     let embed = read_embed(&repository.join("embed"))?;
-    let key = key(pins, &patches, &embed);
-    let folder = sources.join(format!("{}-crate-{}-{}", pins.v8.package, pins.v8.version, &key[..16]));
-    Ok(SourcePlan {
-        kind: Kind::Crate,
-        v8_version: pins.v8_version,
-        package: pins.v8.clone(),
-        icu_data: pins.icu_data.clone(),
-        patches,
-        embed,
-        present: tree::is_whole(&folder, &key)?,
-        key,
-        folder,
-    })
+    let key = key(kind, v8_version, &origin, &patches, &embed);
+    let name = match &origin {
+        Origin::Crate { package, .. } => format!("{}-crate-{}", package.package, package.version),
+        Origin::DepotTools { .. } => format!("v8-depot-tools-{v8_version}"),
+    };
+    let folder = sources.join(format!("{name}-{}", &key[..16]));
+    let present = tree::is_whole(&folder, &key)?;
+    Ok(SourcePlan { kind, v8_version, origin, patches, embed, key, folder, present })
+}
+
+fn check_pin(pin: &CratePin) -> Result<()> {
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
+    };
+    let digest = pin.sha256.len() == 64 && pin.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if plain(&pin.package) && plain(&pin.version) && digest {
+        return Ok(());
+    }
+    Err(Error::usage(format!("bad pin: {} {} with sha256 {:?}", pin.package, pin.version, pin.sha256)))
 }
 
 /// Each field with its length before it, so that no two lists of fields have the same bytes.
-fn key(pins: &Pins, patches: &[Patch], embed: &[EmbedFile]) -> String {
+fn key(kind: Kind, v8_version: V8Version, origin: &Origin, patches: &[Patch], embed: &[EmbedFile]) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    add(&format!("libv8-source {RECIPE} {}", Kind::Crate.name()));
-    add(&pins.v8_version.to_string());
-    for pin in [&pins.v8, &pins.icu_data] {
-        [&pin.package, &pin.version, &pin.sha256].into_iter().for_each(|field| add(field));
+    add(&format!("libv8-source {RECIPE} {}", kind.name()));
+    add(&v8_version.to_string());
+    match origin {
+        Origin::Crate { package, icu_data } => {
+            for pin in [package, icu_data] {
+                [&pin.package, &pin.version, &pin.sha256].into_iter().for_each(|field| add(field));
+            }
+        }
+        Origin::DepotTools { checkout } => add(&checkout.identity()),
     }
     add(&format!("{} patches", patches.len()));
     patches.iter().for_each(|patch| [&patch.name, &patch.sha256].into_iter().for_each(|field| add(field)));

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::CratePin;
 use super::unpack::Package;
 use crate::error::{Error, IoContext as _, Result};
-use crate::{env, paths, process};
+use crate::paths::{self, Cache};
+use crate::{env, process};
 
 /// The cargo to ask.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Cargo {
     pub home: PathBuf,
     /// The folder it is run in. It reads `.cargo/config.toml` there and above: the mirror of a project holds for us too.
     pub config_folder: PathBuf,
+    /// Downloads of ours by digest, where the packages of a bundle lie.
+    pub downloads: Option<PathBuf>,
 }
 
 impl Cargo {
@@ -28,7 +31,12 @@ impl Cargo {
         let home = env::cargo_home().ok_or_else(|| {
             Error::usage("there is no home folder, and so none of cargo's").help("set CARGO_HOME to a folder")
         })?;
-        Ok(Cargo { program: env::cargo(), home, config_folder: paths::repository() })
+        Ok(Cargo {
+            program: env::cargo(),
+            home,
+            config_folder: paths::repository(),
+            downloads: Some(Cache::locate()?.downloads()),
+        })
     }
 
     /// The pinned package, fetched if cargo does not have it. `scratch` is a folder of ours that may be written to.
@@ -42,6 +50,11 @@ impl Cargo {
     /// # Errors
     /// What cargo said; or bytes other than the pinned ones, with both digests.
     pub fn package(&self, pin: &CratePin, scratch: &Path) -> Result<Package> {
+        let file = format!("{}-{}.crate", pin.package, pin.version);
+        let ours = self.downloads.as_ref().map(|downloads| downloads.join(&pin.sha256).join(file));
+        if let Some(ours) = ours.filter(|path| path.is_file()) {
+            return Package::open_archive(&ours, pin);
+        }
         if let Some(Ok(package)) = self.cached(pin)? {
             return Ok(package);
         }
@@ -52,6 +65,22 @@ impl Cargo {
         match self.cached(pin)? {
             Some(found) => found,
             None => self.resolved(pin, scratch),
+        }
+    }
+
+    /// The pinned package's `.crate` file, for a bundle.
+    ///
+    /// # Errors
+    /// As [`Cargo::package`]; and a vendored package, which is a folder.
+    pub fn packed(&self, pin: &CratePin, scratch: &Path) -> Result<Vec<u8>> {
+        match self.package(pin, scratch)? {
+            Package::Archive { bytes, .. } => Ok(bytes),
+            Package::Folder { path, .. } => Err(Error::failed(format!(
+                "{} is a vendored folder, not the packed form of {}",
+                path.display(),
+                pin.package
+            ))
+            .help("make the bundle where cargo has a registry")),
         }
     }
 

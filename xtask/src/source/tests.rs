@@ -72,11 +72,16 @@ impl World {
 
     /// A cargo that cannot be started: whoever gets a package has it from the cache.
     fn no_cargo(&self) -> Cargo {
-        Cargo { program: "no-cargo-here".into(), home: self.path("home"), config_folder: self.path("") }
+        Cargo {
+            program: "no-cargo-here".into(),
+            home: self.path("home"),
+            config_folder: self.path(""),
+            downloads: None,
+        }
     }
 
     fn plan(&self) -> SourcePlan {
-        plan(&self.pins, TARGET, self.folder.path(), &self.path("cache")).unwrap()
+        plan(Start::Crate(&self.pins), TARGET, self.folder.path(), &self.path("cache")).unwrap()
     }
 
     fn prepare(&self) -> Result<Tree> {
@@ -182,13 +187,20 @@ fn the_key_covers_all_that_goes_in() {
     .collect();
     let mut pinned = world.pins.clone();
     pinned.icu_data.version = "0.78.1".into();
-    let other_pin = plan(&pinned, TARGET, world.folder.path(), &world.path("cache")).unwrap().key;
+    let other_pin =
+        plan(Start::Crate(&pinned), TARGET, world.folder.path(), &world.path("cache")).unwrap().key;
     // The patch is for Linux only.
     let no_patch =
-        plan(&world.pins, "aarch64-apple-darwin", world.folder.path(), &world.path("cache")).unwrap();
+        plan(Start::Crate(&world.pins), "aarch64-apple-darwin", world.folder.path(), &world.path("cache"))
+            .unwrap();
     assert_eq!(no_patch.patches, []);
-    let musl =
-        plan(&world.pins, "x86_64-unknown-linux-musl", world.folder.path(), &world.path("cache")).unwrap();
+    let musl = plan(
+        Start::Crate(&world.pins),
+        "x86_64-unknown-linux-musl",
+        world.folder.path(),
+        &world.path("cache"),
+    )
+    .unwrap();
     assert_eq!(musl.key, key(&world), "targets with the same patches share a tree");
     let mut keys = [vec![first, other_pin, no_patch.key], others].concat();
     keys.sort();
@@ -202,7 +214,7 @@ fn bad_pins_are_refused() {
     let check = |change: &dyn Fn(&mut CratePin)| {
         let mut pins = world.pins.clone();
         change(&mut pins.v8);
-        let error = plan(&pins, TARGET, world.folder.path(), &world.path("cache")).unwrap_err();
+        let error = plan(Start::Crate(&pins), TARGET, world.folder.path(), &world.path("cache")).unwrap_err();
         assert!(error.to_string().contains("bad pin"), "{error}");
     };
     check(&|pin| pin.version = "../1".into());
@@ -288,8 +300,9 @@ fn f40_a_tree_without_its_stamp_is_not_used() {
             Some(text) => std::fs::write(&stamp, text).unwrap(),
             None => std::fs::remove_file(&stamp).unwrap(),
         }
-        let error =
-            plan(&world.pins, TARGET, world.folder.path(), &world.path("cache")).unwrap_err().to_string();
+        let error = plan(Start::Crate(&world.pins), TARGET, world.folder.path(), &world.path("cache"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected) && error.contains("help: remove "), "{error}");
     }
 }
@@ -350,7 +363,7 @@ fn f28_f29_only_regular_files_of_the_package_are_unpacked() {
         tar.append(&header, std::io::empty()).unwrap();
         let bytes = tar.into_inner().unwrap().finish().unwrap();
         let pins = Pins { v8: store(world.folder.path(), "v8", "152.2.0", &bytes), ..world.pins.clone() };
-        let plan = plan(&pins, TARGET, world.folder.path(), &world.path("cache")).unwrap();
+        let plan = plan(Start::Crate(&pins), TARGET, world.folder.path(), &world.path("cache")).unwrap();
         let error = prepare(&plan, &world.no_cargo(), &|_| ()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         assert!(!plan.folder.exists());
@@ -372,7 +385,7 @@ fn f32_a_file_twice_is_refused() {
     let world = World::new();
     let files = &[("v8/a.cc", "1", 0o644), ("v8/a.cc", "2", 0o644)];
     let pins = Pins { v8: pack(world.folder.path(), "v8", "152.2.0", files), ..world.pins.clone() };
-    let plan = plan(&pins, TARGET, world.folder.path(), &world.path("cache")).unwrap();
+    let plan = plan(Start::Crate(&pins), TARGET, world.folder.path(), &world.path("cache")).unwrap();
     let error = prepare(&plan, &world.no_cargo(), &|_| ()).unwrap_err().to_string();
     assert!(error.contains("cannot create ") && error.contains("a.cc"), "{error}");
 }
@@ -410,8 +423,12 @@ mod with_cargo {
         );
         std::fs::remove_dir_all(world.path("home")).unwrap();
         std::fs::create_dir_all(world.path("home")).unwrap();
-        let cargo =
-            Cargo { program: env::cargo(), home: world.path("home"), config_folder: world.path("project") };
+        let cargo = Cargo {
+            program: env::cargo(),
+            home: world.path("home"),
+            config_folder: world.path("project"),
+            downloads: None,
+        };
         (world, cargo)
     }
 
@@ -472,7 +489,7 @@ fn a_cut_package_is_named() {
         v8: store(world.folder.path(), "v8", "152.2.0", &bytes[..bytes.len() / 2]),
         ..world.pins.clone()
     };
-    let plan = plan(&pins, TARGET, world.folder.path(), &world.path("cache")).unwrap();
+    let plan = plan(Start::Crate(&pins), TARGET, world.folder.path(), &world.path("cache")).unwrap();
     let error = prepare(&plan, &world.no_cargo(), &|_| ()).unwrap_err().to_string();
     assert!(error.contains("cannot unpack ") && error.contains("v8-152.2.0.crate"), "{error}");
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::patch::Patch;
 use super::registry::Cargo;
 use super::unpack::{Package, set_modified, write_new};
-use super::{CratePin, EmbedFile, RECIPE, SourcePlan, V8Version, apply};
+use super::{CratePin, EmbedFile, Origin, RECIPE, SourcePlan, V8Version, apply, depot};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 
@@ -42,7 +42,9 @@ struct Stamp<'a> {
     key: &'a str,
     source: &'static str,
     v8_version: V8Version,
-    packages: [&'a CratePin; 2],
+    packages: Vec<&'a CratePin>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkout: Option<&'a depot::Checkout>,
     patches: &'a [Patch],
     embed: &'a [EmbedFile],
 }
@@ -115,7 +117,8 @@ pub fn prepare(plan: &SourcePlan, cargo: &Cargo, say: &dyn Fn(&str)) -> Result<T
     Ok(tree)
 }
 
-fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
+/// Waits for the lock of this file; whoever holds it is said.
+pub fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path).or_io("open", path)?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
@@ -130,19 +133,27 @@ fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
 
 /// Makes the whole tree at `root`, which is not there yet; `work` is for whatever else has to be written.
 fn make(plan: &SourcePlan, cargo: &Cargo, root: &Path, work: &Path, say: &dyn Fn(&str)) -> Result<()> {
-    say(&format!("getting {} {} from cargo's registry", plan.package.package, plan.package.version));
-    let v8 = cargo.package(&plan.package, work)?;
-    let icu_data = cargo.package(&plan.icu_data, work)?;
-
-    say(&format!("unpacking V8 {}", plan.v8_version));
-    v8.visit(&mut |file| {
-        if LEFT_OUT.iter().any(|left_out| file.path.starts_with(left_out)) {
-            return Ok(());
+    match &plan.origin {
+        Origin::Crate { package, icu_data } => {
+            say(&format!("getting {} {} from cargo's registry", package.package, package.version));
+            let v8 = cargo.package(package, work)?;
+            let data = cargo.package(icu_data, work)?;
+            say(&format!("unpacking V8 {}", plan.v8_version));
+            v8.visit(&mut |file| {
+                if LEFT_OUT.iter().any(|left_out| file.path.starts_with(left_out)) {
+                    return Ok(());
+                }
+                write_new(&root.join(file.path), file.bytes, file.executable)
+            })?;
+            check_version(plan, root)?;
+            add_icu_data(icu_data, &data, root)?;
         }
-        write_new(&root.join(file.path), file.bytes, file.executable)
-    })?;
-    check_version(plan, root)?;
-    add_icu_data(&plan.icu_data, &icu_data, root)?;
+        Origin::DepotTools { checkout } => {
+            std::fs::create_dir_all(work).or_io("create", work)?;
+            depot::fill(checkout, root, work, say)?;
+            check_version(plan, root)?;
+        }
+    }
 
     for patch in &plan.patches {
         say(&format!("applying {}", patch.name));
@@ -166,9 +177,10 @@ fn check_version(plan: &SourcePlan, root: &Path) -> Result<()> {
     if found == plan.v8_version {
         return Ok(());
     }
+    let described = plan.origin.described();
     Err(Error::usage(format!(
         "{} {} is not V8 {}, but {found}",
-        plan.package.package, plan.package.version, plan.v8_version
+        described.package, described.version, plan.v8_version
     ))
     .help("targets.toml pins V8's version beside the package's: make them agree"))
 }
@@ -198,13 +210,18 @@ fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
 }
 
 fn write_stamp(plan: &SourcePlan, path: &Path) -> Result<()> {
+    let (packages, checkout) = match &plan.origin {
+        Origin::Crate { package, icu_data } => (vec![package, icu_data], None),
+        Origin::DepotTools { checkout } => (Vec::new(), Some(&**checkout)),
+    };
     let stamp = Stamp {
         format: 1,
         recipe: RECIPE,
         key: &plan.key,
         source: plan.kind.name(),
         v8_version: plan.v8_version,
-        packages: [&plan.package, &plan.icu_data],
+        packages,
+        checkout,
         patches: &plan.patches,
         embed: &plan.embed,
     };

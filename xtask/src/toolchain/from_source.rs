@@ -57,7 +57,8 @@ mod tests {
             "while [ $# -gt 0 ]; do case $1 in --path) from=$2;; --root) to=$2;; --locked) locked=y;; esac; shift; done\n\
              mkdir -p \"$to/bin\" && cat \"$from/Cargo.toml\" > \"$to/bin/sccache\" && test \"$locked\" = y",
         );
-        let cargo = Cargo { program: program.into(), home: at("home"), config_folder: at("") };
+        let cargo =
+            Cargo { program: program.into(), home: at("home"), config_folder: at(""), downloads: None };
         make(&pin, &cargo, &at("scratch"), &at("to")).unwrap();
         assert_eq!(fs::read_to_string(super::program(&at("to"))).unwrap(), "[package]");
         assert!(!at("scratch").exists());

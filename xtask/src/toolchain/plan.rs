@@ -126,6 +126,17 @@ impl ToolchainPlan {
         self.parts.iter().map(|part| part.fetch_bytes).chain(packages).sum()
     }
 
+    /// Every pinned file that the toolchain is unpacked from, for a bundle; what cargo builds is not among them.
+    pub fn files(&self) -> Vec<FilePin> {
+        let wheels =
+            self.tools.wheels().into_iter().filter(|(name, _)| self.part(name).origin == Origin::Pinned);
+        let wheels = wheels.filter_map(|(_, tool)| tool.wheel(self.host).cloned());
+        let emulators = self.emulators.iter();
+        let emulators = emulators.flat_map(|part| emulator::pins(&self.tools.qemu, self.host, &part.name));
+        let companions = self.companions.iter().flat_map(|part| &self.tools.companions[&part.name].packages);
+        wheels.chain(emulators.chain(companions).map(apt::file_pin)).collect()
+    }
+
     /// Whether there is nothing left to do.
     pub fn is_ready(&self) -> bool {
         self.parts.iter().all(|part| part.ready)

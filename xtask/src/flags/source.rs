@@ -1,0 +1,109 @@
+//! The command line of V8's sources.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::What;
+
+/// Where a V8 tree comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// The `v8` package of cargo's registry
+    Crate,
+    /// V8's own repositories, as depot_tools would fetch them
+    DepotTools,
+}
+
+/// What of V8's own repositories: for `--source depot-tools`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Upstream {
+    /// With --source depot-tools: a version, a tag or a commit of V8 [default: sources.depot-tools of targets.toml]
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// With --source depot-tools: git=URL, gcs=URL or cipd=URL to be asked in place of upstream's; file:// too
+    #[arg(long = "mirror", value_name = "KIND=URL", value_parser = parse_mirror)]
+    pub mirrors: Vec<(MirrorKind, String)>,
+    /// With --source depot-tools: fetch this path of DEPS too
+    #[arg(long = "with", value_name = "PATH")]
+    pub with: Vec<String>,
+    /// With --source depot-tools: have gclient fetch, out of this folder of depot_tools
+    #[arg(long, value_name = "DIR")]
+    pub gclient: Option<PathBuf>,
+}
+
+/// What a mirror is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorKind {
+    /// Repositories.
+    Git,
+    /// Google's storage.
+    Gcs,
+    /// Chromium's package service.
+    Cipd,
+}
+
+/// `source`
+#[derive(Debug, Args)]
+pub struct Source {
+    /// What would be built
+    #[command(flatten)]
+    pub what: What,
+    /// Show what the tree is made of and what is left out, with sizes, and make none
+    #[arg(long, conflicts_with = "bundle")]
+    pub dry_run: bool,
+    /// Write one file with all that a build without network needs: source, toolchain, data
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Take all that out of such a file first, and fetch nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "dry_run"])]
+    pub from_bundle: Option<PathBuf>,
+}
+
+fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
+    let (kind, url) = text.split_once('=').unwrap_or((text, ""));
+    let kind = match kind {
+        "git" => MirrorKind::Git,
+        "gcs" => MirrorKind::Gcs,
+        "cipd" => MirrorKind::Cipd,
+        _ => return Err(format!("{text:?} is none of git=URL, gcs=URL, cipd=URL")),
+    };
+    let schemes: &[&str] = match kind {
+        MirrorKind::Git => &["https://", "http://", "file:///", "git://", "ssh://"],
+        MirrorKind::Gcs | MirrorKind::Cipd => &["https://", "http://", "file:///"],
+    };
+    let has_rest = |scheme: &&str| url.strip_prefix(*scheme).is_some_and(|rest| !rest.is_empty());
+    if schemes.iter().any(has_rest) {
+        Ok((kind, url.to_owned()))
+    } else {
+        Err(format!("{url:?} begins with none of {}", schemes.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors() {
+        let check = |text: &str, expected: Result<(MirrorKind, &str), &str>| {
+            let found = parse_mirror(text);
+            let found = found.as_ref().map(|(kind, url)| (*kind, url.as_str())).map_err(String::as_str);
+            assert_eq!(found, expected, "{text}");
+        };
+        check("git=https://a/b", Ok((MirrorKind::Git, "https://a/b")));
+        check("git=git://a:1/b", Ok((MirrorKind::Git, "git://a:1/b")));
+        check("gcs=file:///a b", Ok((MirrorKind::Gcs, "file:///a b")));
+        check("cipd=http://a", Ok((MirrorKind::Cipd, "http://a")));
+        check("svn=http://a", Err("\"svn=http://a\" is none of git=URL, gcs=URL, cipd=URL"));
+        check("git", Err("\"\" begins with none of https://, http://, file:///, git://, ssh://"));
+        check("gcs=git://a", Err("\"git://a\" begins with none of https://, http://, file:///"));
+        check("gcs=https://", Err("\"https://\" begins with none of https://, http://, file:///"));
+        check(
+            "git=file://host/a",
+            Err("\"file://host/a\" begins with none of https://, http://, file:///, git://, ssh://"),
+        );
+    }
+}
