@@ -251,6 +251,8 @@ fn a_tree_over_file_and_over_git_daemon_is_what_the_repositories_hold() {
     let over_daemon = world.tree("other cache", &["--mirror", &format!("git=git://127.0.0.1:{port}")]);
     assert_eq!(contents(&over_daemon), expected(&world));
     assert_eq!(over_daemon.file_name(), over_file.file_name(), "the same contents have the same key");
+    let stamp = |tree: &Path| std::fs::read_to_string(tree.join("libv8-source.json")).unwrap();
+    assert_eq!(stamp(&over_daemon), stamp(&over_file));
 }
 
 #[test]

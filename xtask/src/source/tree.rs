@@ -44,7 +44,7 @@ struct Stamp<'a> {
     v8_version: V8Version,
     packages: Vec<&'a CratePin>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    checkout: Option<&'a depot::Checkout>,
+    checkout: Option<depot::Checkout>,
     patches: &'a [Patch],
     embed: &'a [EmbedFile],
 }
@@ -212,7 +212,7 @@ fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
 fn write_stamp(plan: &SourcePlan, path: &Path) -> Result<()> {
     let (packages, checkout) = match &plan.origin {
         Origin::Crate { package, icu_data } => (vec![package, icu_data], None),
-        Origin::DepotTools { checkout } => (Vec::new(), Some(&**checkout)),
+        Origin::DepotTools { checkout } => (Vec::new(), Some(checkout.without_sizes())),
     };
     let stamp = Stamp {
         format: 1,

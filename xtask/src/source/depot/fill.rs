@@ -81,7 +81,8 @@ fn fetch(checkout: &Checkout, with_git: bool, say: &dyn Fn(&str)) -> Result<()> 
     }
     let one = |item: &Item<'_>| match item {
         Item::Commit { place, url, commit } => {
-            checkout.store.ensure(&checkout.mirrors.repository(url), commit)?;
+            let url = checkout.mirrors.repository(url);
+            checkout.store.ensure(&url, commit).map_err(|error| error.about(place))?;
             Ok(format!("{place}, {}", mib(checkout.store.size_bytes(commit).unwrap_or(0))))
         }
         Item::File(pinned) => {

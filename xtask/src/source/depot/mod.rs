@@ -246,6 +246,14 @@ impl Checkout {
         }
     }
 
+    /// The same without what only this machine's cache knows: for the stamp, which two machines write alike.
+    pub fn without_sizes(&self) -> Checkout {
+        let mut same = self.clone();
+        let of_git = |part: &&mut Part| matches!(part.what, What::Git { .. });
+        same.parts.iter_mut().filter(of_git).for_each(|part| part.size_bytes = None);
+        same
+    }
+
     fn wanted(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|part| part.wanted)
     }
