@@ -31,6 +31,8 @@ mod smoke;
 #[path = "../tests/support/snapshot.rs"]
 mod snapshot;
 mod source;
+#[cfg_attr(not(test), expect(dead_code, reason = "publish and lock follow"))]
+mod store;
 mod toolchain;
 mod verify;
 mod workspace;
