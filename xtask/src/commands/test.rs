@@ -9,6 +9,7 @@ use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Test, What};
+use crate::paths::Cache;
 use crate::pch::policy::Compared;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
@@ -40,7 +41,9 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
-    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
+    runner.step("real stores", test_stores);
     let (caches, cluster) = ("real caches", "real cluster");
     if flags.no_v8 {
         [caches, cluster, &build, with_v8, objects, tables]
@@ -138,6 +141,16 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env_remove("AWS_SESSION_TOKEN");
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// Stores against real servers on loopback; apt and pip fetch them the first time. What the tool says without the
+/// clients of stores is tried too.
+fn test_stores(sum: &mut Sum) -> Result<()> {
+    if cfg!(target_os = "linux") {
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "store::"]);
+        sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))?;
+    }
+    sum.run(&mut cargo(&["test", "-p", "xtask", "--no-default-features", "--bins", "store::tests"]))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.
