@@ -273,7 +273,8 @@ pub struct Bench {
     /// Measure this alone; may be given several times [default: all]
     #[arg(long, value_enum)]
     pub only: Vec<Measure>,
-    /// Take what the last plain build said of itself, if it was whole and this machine has not been started since
+    /// Take what the last plain build said of itself, or go on with it if it was stopped; not if this machine has been
+    /// started since
     #[arg(long)]
     pub keep_plain: bool,
     /// Processes to run at once [default: the number of processors]
