@@ -43,13 +43,14 @@ pub fn run(flags: &Test) -> ExitCode {
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
-    let (caches, cluster) = ("real caches", "real cluster");
+    let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, &build, with_v8, objects, tables]
+        [caches, cluster, readers, &build, with_v8, objects, tables]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
         runner.step(caches, |sum| test_caches(&what, sum));
+        runner.step(readers, test_readers);
         match cluster_lacks() {
             Some(lack) => runner.leave_out(cluster, lack),
             None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
@@ -140,6 +141,16 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env_remove("AWS_SESSION_TOKEN");
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// A release read by minisign and by the schemas of its formats; apt and pip fetch them the first time.
+fn test_readers(sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let servers = Workspace::open()?.cache.downloads().join("test-servers");
+    let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
+    sum.run(command.env("LIBV8_TEST_SERVERS", servers))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.
