@@ -28,7 +28,7 @@ pub fn run(flags: &Test) -> ExitCode {
     }
     runner.step("tests of the tool", |sum| sum.run(&mut cargo(&["test", "-p", "xtask", "-p", "v8-archive"])));
     // With the features of the step with V8, so that all it needs is compiled once.
-    let without_v8 = ["build_script", "fetch", "header"].map(|name| ["--test", name]);
+    let without_v8 = ["build_script", "fetch", "header", "cargo"].map(|name| ["--test", name]);
     runner.step("tests without V8", |sum| {
         sum.run(cargo(&["test", "-p", "libv8", "--all-features"]).args(without_v8.as_flattened()))
     });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use v8_archive::lock::{Lock, Pin, Release};
 
-use crate::archives::{self, Folder, VERSION};
+use crate::archives::{self, Folder, VERSION, noise};
 use crate::cache::Slot;
 use crate::fetch::{Failure, Http};
 use crate::network::client::Patience;
@@ -136,14 +136,4 @@ impl Case {
     pub fn said(&self) -> String {
         self.steps.lock().unwrap().iter().map(|step| format!("{step}\n")).collect()
     }
-}
-
-/// Bytes that look random and are always the same (a linear congruential generator).
-pub fn noise(count: usize) -> Vec<u8> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..count).map(|_| next()).collect()
 }

@@ -10,6 +10,8 @@
 
 #[path = "../support/archives.rs"]
 mod archives;
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../../build/cache.rs"]
 mod cache;
 #[allow(dead_code, reason = "the build script reads the environment, tests do not")]
@@ -23,6 +25,8 @@ mod network;
 mod partial;
 #[path = "../../build/pinned.rs"]
 mod pinned;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../../build/sources.rs"]
@@ -38,6 +42,6 @@ mod configuration;
 mod download;
 mod places;
 mod proxies;
-mod proxy;
+mod resume;
 mod state;
 mod tls;

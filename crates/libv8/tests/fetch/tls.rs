@@ -3,55 +3,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::authority::{Authority, config};
 use crate::case::Case;
 use crate::env::Network;
 use crate::network::cargo_config::CargoConfig;
 use crate::network::settings::Settings;
 use crate::proxy::{Kind, Proxy};
 use crate::server::{Server, answer, whole};
-
-/// An authority of our own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Authority {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn file(&self, case: &Case) -> PathBuf {
-        let path = case.work.path.join("ca.pem");
-        fs::write(&path, self.0.pem()).unwrap();
-        path
-    }
-
-    /// A server's certificate for `name`, changed by `change`.
-    fn server(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        config(certificate.der().clone(), &key)
-    }
-}
-
-fn config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
-}
 
 fn trusting(case: &mut Case, path: PathBuf) {
     let network = Network { cargo_cainfo: Some(path), ..Network::default() };
@@ -72,7 +34,7 @@ fn f17_a_private_authority_is_trusted_where_it_is_named() {
     let authority = Authority::new();
     let named = |network: fn(PathBuf) -> Network, config: fn(PathBuf) -> CargoConfig| {
         let mut case = Case::new();
-        let path = authority.file(&case);
+        let path = authority.file(&case.work.path);
         case.settings = Settings::new(&network(path.clone()), &config(path)).unwrap();
         let server = serve(&case, authority.server("localhost", |_| {}));
         case.must(&url(&server));
@@ -94,7 +56,7 @@ fn f17_certificates_that_are_not_trusted_are_refused_at_once() {
     let check = |config: Arc<ServerConfig>, trusts: bool, expected: &str| {
         let mut case = Case::new();
         if trusts {
-            let path = authority.file(&case);
+            let path = authority.file(&case.work.path);
             trusting(&mut case, path);
         }
         let server = serve(&case, config);
@@ -143,7 +105,7 @@ fn f17_a_file_of_certificates_that_cannot_be_used_is_named() {
 fn f15_a_redirect_to_plain_http_is_refused() {
     let authority = Authority::new();
     let mut case = Case::new();
-    let path = authority.file(&case);
+    let path = authority.file(&case.work.path);
     trusting(&mut case, path);
     let plain = Server::of(case.bytes.clone());
     let target = plain.url();
@@ -161,7 +123,7 @@ fn f16_an_authenticating_proxy_with_a_private_authority() {
         let (authority, proxy) = (Authority::new(), Proxy::new(kind));
         let mut case = Case::new();
         let network = Network {
-            cargo_cainfo: Some(authority.file(&case)),
+            cargo_cainfo: Some(authority.file(&case.work.path)),
             https_proxy: Some(format!("{scheme}://me:secret@127.0.0.1:{}", proxy.port)),
             ..Network::default()
         };

@@ -81,3 +81,13 @@ pub fn descriptor(variant: &str) -> Descriptor {
         files: Vec::new(),
     }
 }
+
+/// Bytes that look random and are always the same (a linear congruential generator).
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}

@@ -1,5 +1,7 @@
 //! Proxies of our own: HTTP's CONNECT and SOCKS 5, both with user and password.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
