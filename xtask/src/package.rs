@@ -234,7 +234,8 @@ fn descriptor(
     Ok(descriptor)
 }
 
-fn gn_value(text: &str) -> GnValue {
+/// The value of a GN argument as a descriptor has it.
+pub fn gn_value(text: &str) -> GnValue {
     match text {
         "true" => GnValue::Bool(true),
         "false" => GnValue::Bool(false),

@@ -234,7 +234,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn each_spoiled_archive_gives_exactly_its_faults() {
+fn f51_f56_each_spoiled_archive_gives_exactly_its_faults() {
     for (number, (spoil, expected)) in CASES.iter().enumerate() {
         let mut sample = Sample::good();
         spoil(&mut sample);
@@ -338,7 +338,7 @@ const CROSS_CASES: &[CrossCase] = &[
 ];
 
 #[test]
-fn each_spoiled_archive_of_another_target_gives_exactly_its_faults() {
+fn f56_each_spoiled_archive_of_another_target_gives_exactly_its_faults() {
     for (number, (processor, libc, spoil, expected)) in CROSS_CASES.iter().enumerate() {
         let mut sample = Sample::good_for(processor, *libc);
         spoil(&mut sample);
