@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use super::build_v8;
+use super::{build_v8, link_line};
 use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
@@ -40,10 +40,11 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
+    let consumers = "build systems";
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
     let (caches, cluster) = ("real caches", "real cluster");
     if flags.no_v8 {
-        [caches, cluster, &build, with_v8, objects, tables]
+        [caches, cluster, &build, with_v8, consumers, objects, tables]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
@@ -62,10 +63,13 @@ pub fn run(flags: &Test) -> ExitCode {
         };
         if runner.step(&build, |_| build_v8::run(&flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(consumers, |sum| test_consumers(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
         } else {
-            [with_v8, objects, tables].into_iter().for_each(|name| runner.leave_out(name, "V8 is not built"));
+            [with_v8, consumers, objects, tables]
+                .into_iter()
+                .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
     }
     let good = runner.is_good(flags.deadline_is_no_failure);
@@ -80,6 +84,20 @@ fn test_with_v8(what: &What, sum: &mut Sum) -> Result<()> {
     for plan in &plans {
         let mut command = cargo(&["test", "-p", "libv8", "--all-features"]);
         sum.run(command.env("LIBV8_ARCHIVE", &plan.archive))?;
+    }
+    Ok(())
+}
+
+/// The archive that was just built, as users of C, C++ and Python have it; pip fetches their tools the first time.
+fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer::real_tests"]);
+        command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
 }
