@@ -14,6 +14,7 @@ mod pkg_config;
 mod real_tests;
 #[cfg(test)]
 mod tests;
+mod vcpkg;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,6 +66,8 @@ pub fn files(descriptor: &Descriptor) -> BTreeMap<&'static str, String> {
         ("BUILD.bazel", bazel::build(descriptor)),
         ("MODULE.bazel", bazel::module(descriptor)),
         ("conanfile.py", include_str!("consumer/conanfile.py").to_owned()),
+        ("vcpkg/v8/portfile.cmake", vcpkg::port(descriptor)),
+        ("vcpkg/v8/vcpkg.json", vcpkg::manifest(descriptor)),
         ("v8.bzl", bazel::constants(descriptor)),
     ]
     .into()
