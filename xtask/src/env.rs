@@ -60,6 +60,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "LIBV8_TEST_LLVM, LIBV8_TEST_ZIG, LIBV8_TEST_TOOL",
         "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
+    ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -205,6 +206,18 @@ pub fn update_snapshots() -> bool {
 #[cfg(test)]
 pub fn test_sccache() -> Option<PathBuf> {
     get("LIBV8_TEST_SCCACHE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_ARCHIVE`.
+#[cfg(test)]
+pub fn test_archive() -> Option<PathBuf> {
+    get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_LLVM`.
+#[cfg(test)]
+pub fn test_llvm() -> Option<PathBuf> {
+    get("LIBV8_TEST_LLVM").map(PathBuf::from)
 }
 
 /// `LIBV8_TEST_SERVERS`.
