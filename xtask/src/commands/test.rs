@@ -10,6 +10,7 @@ use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Fuzz, Test, What};
 use crate::fuzz;
+use crate::paths::Cache;
 use crate::pch::policy::Compared;
 use crate::rebuild;
 use crate::workspace::Workspace;
@@ -48,7 +49,9 @@ pub fn run(flags: &Test) -> ExitCode {
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
-    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
+    runner.step("real stores", test_stores);
     let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
         [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
@@ -206,6 +209,16 @@ fn test_readers(sum: &mut Sum) -> Result<()> {
     let servers = Workspace::open()?.cache.downloads().join("test-servers");
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
     sum.run(command.env("LIBV8_TEST_SERVERS", servers))
+}
+
+/// Stores against real servers on loopback; apt and pip fetch them the first time. What the tool says without the
+/// clients of stores is tried too.
+fn test_stores(sum: &mut Sum) -> Result<()> {
+    if cfg!(target_os = "linux") {
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "store::"]);
+        sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))?;
+    }
+    sum.run(&mut cargo(&["test", "-p", "xtask", "--no-default-features", "--bins", "store::tests"]))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.
