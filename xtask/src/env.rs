@@ -28,6 +28,10 @@ pub const TABLE: &[(&str, &str)] = &[
         "the token of clients of --distribute's cluster, or a file that holds it",
     ),
     (
+        "LIBV8_SIGNING_KEY, LIBV8_SIGNING_KEY_FILE",
+        "the secret key of minisign that signs releases: its text, or a file that holds it",
+    ),
+    ("LIBV8_SIGNING_KEY_PASSWORD", "the password of that key, if it has one"),
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
         "who you are where releases lie on S3, and where LIBV8_CACHE does",
     ),
@@ -83,6 +87,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "LIBV8_TEST_LLVM, LIBV8_TEST_ZIG, LIBV8_TEST_TOOL",
         "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
+    ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -259,6 +264,21 @@ pub fn distribute_token_file() -> Option<PathBuf> {
     get("LIBV8_DISTRIBUTE_TOKEN_FILE").map(PathBuf::from)
 }
 
+/// `LIBV8_SIGNING_KEY`.
+pub fn signing_key() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY")
+}
+
+/// `LIBV8_SIGNING_KEY_FILE`.
+pub fn signing_key_file() -> Option<PathBuf> {
+    get("LIBV8_SIGNING_KEY_FILE").map(PathBuf::from)
+}
+
+/// `LIBV8_SIGNING_KEY_PASSWORD`.
+pub fn signing_key_password() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY_PASSWORD")
+}
+
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.
 pub fn rustc() -> OsString {
     get("RUSTC").unwrap_or_else(|| "rustc".into())
@@ -280,6 +300,18 @@ pub fn update_snapshots() -> bool {
 #[cfg(test)]
 pub fn test_sccache() -> Option<PathBuf> {
     get("LIBV8_TEST_SCCACHE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_ARCHIVE`.
+#[cfg(test)]
+pub fn test_archive() -> Option<PathBuf> {
+    get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_LLVM`.
+#[cfg(test)]
+pub fn test_llvm() -> Option<PathBuf> {
+    get("LIBV8_TEST_LLVM").map(PathBuf::from)
 }
 
 /// `LIBV8_TEST_SERVERS`.

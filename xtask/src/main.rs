@@ -10,6 +10,7 @@ mod distribute;
 mod env;
 mod error;
 mod flags;
+mod fuzz;
 mod layers;
 mod library;
 mod licences;
@@ -22,6 +23,8 @@ mod paths;
 mod pch;
 mod plan;
 mod process;
+mod publish;
+mod rebuild;
 mod report;
 mod round;
 mod sccache;
@@ -31,7 +34,6 @@ mod smoke;
 #[path = "../tests/support/snapshot.rs"]
 mod snapshot;
 mod source;
-#[cfg_attr(not(test), expect(dead_code, reason = "publish and lock follow"))]
 mod store;
 mod toolchain;
 mod verify;
@@ -57,9 +59,12 @@ fn main() -> ExitCode {
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
+        Command::Publish(flags) => commands::publish::run(&flags),
+        Command::Lock(flags) => commands::lock::run(&flags),
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
+        Command::Fuzz(flags) => commands::fuzz::run(&flags),
         Command::Report(flags) => commands::report::run(&flags),
         Command::Bench(flags) => commands::bench::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),

@@ -44,6 +44,14 @@ pub enum Error {
         /// What is wrong there.
         why: String,
     },
+    /// A release's index, its signature or a key cannot be used.
+    #[cfg(feature = "index")]
+    Index {
+        /// Where it was found.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An archive is not exactly what it has to be.
     #[cfg(feature = "unpack")]
     Archive {
@@ -92,6 +100,8 @@ impl fmt::Display for Error {
                 write!(f, "'{given}' is not a SHA-256: expected 64 digits of 0-9 and a-f")
             }
             Error::Descriptor { origin, why } => write!(f, "{origin}: {why}"),
+            #[cfg(feature = "index")]
+            Error::Index { origin, why } => write!(f, "{origin}: {why}"),
             Error::Lock { origin, line, why } => write!(f, "{origin}:{line}: {why}"),
             #[cfg(feature = "unpack")]
             Error::Archive { path, fault } => {

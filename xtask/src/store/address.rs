@@ -43,7 +43,7 @@ impl Address {
             return Err(Error::usage(
                 "a store's address holds no '@': keys and tokens come from the environment",
             )
-            .help("cargo xtask publish --help   lists the variables"));
+            .help("cargo xtask --help   lists the variables"));
         }
         let fail = |why: &str| {
             Error::usage(format!("{text:?} names no store: {why}"))
