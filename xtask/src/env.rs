@@ -32,6 +32,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "the secret key of minisign that signs releases: its text, or a file that holds it",
     ),
     ("LIBV8_SIGNING_KEY_PASSWORD", "the password of that key, if it has one"),
+    (
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
         "who you are where releases lie on S3, and where LIBV8_CACHE does",
     ),
