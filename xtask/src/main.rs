@@ -6,6 +6,8 @@ mod ci;
 mod commands;
 mod compile;
 mod consumer;
+#[cfg(test)]
+mod consumer_tests;
 mod distribute;
 mod env;
 mod error;
@@ -22,6 +24,7 @@ mod paths;
 mod pch;
 mod plan;
 mod process;
+mod publish;
 mod report;
 mod round;
 mod sccache;
@@ -31,6 +34,7 @@ mod smoke;
 #[path = "../tests/support/snapshot.rs"]
 mod snapshot;
 mod source;
+mod store;
 mod toolchain;
 mod verify;
 mod workspace;
@@ -55,6 +59,8 @@ fn main() -> ExitCode {
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
+        Command::Publish(flags) => commands::publish::run(&flags),
+        Command::Lock(flags) => commands::lock::run(&flags),
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
