@@ -28,6 +28,11 @@ pub const TABLE: &[(&str, &str)] = &[
         "the token of clients of --distribute's cluster, or a file that holds it",
     ),
     (
+        "LIBV8_SIGNING_KEY, LIBV8_SIGNING_KEY_FILE",
+        "the secret key of minisign that signs releases: its text, or a file that holds it",
+    ),
+    ("LIBV8_SIGNING_KEY_PASSWORD", "the password of that key, if it has one"),
+    (
         "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY",
         "with one of them, a shared cache is not asked whether it answers: only sccache speaks to it",
     ),
@@ -162,6 +167,21 @@ pub fn distribute_token() -> Option<OsString> {
 /// `LIBV8_DISTRIBUTE_TOKEN_FILE`.
 pub fn distribute_token_file() -> Option<PathBuf> {
     get("LIBV8_DISTRIBUTE_TOKEN_FILE").map(PathBuf::from)
+}
+
+/// `LIBV8_SIGNING_KEY`.
+pub fn signing_key() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY")
+}
+
+/// `LIBV8_SIGNING_KEY_FILE`.
+pub fn signing_key_file() -> Option<PathBuf> {
+    get("LIBV8_SIGNING_KEY_FILE").map(PathBuf::from)
+}
+
+/// `LIBV8_SIGNING_KEY_PASSWORD`.
+pub fn signing_key_password() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY_PASSWORD")
 }
 
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.

@@ -11,10 +11,12 @@ use crate::env;
 mod archives;
 mod ci;
 mod fuzz;
+mod release;
 
 pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
 pub use fuzz::Fuzz;
+pub use release::{Lock, Publish};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
 #[derive(Debug, Parser)]
@@ -47,6 +49,10 @@ pub enum Command {
     LinkLine(LinkLine),
     /// Link programs with an archive and run JavaScript with them
     Smoke(Smoke),
+    /// Put a complete, signed release of archives into a store
+    Publish(Publish),
+    /// Pin a store's newest release in crates/libv8/prebuilt.toml
+    Lock(Lock),
     /// Test everything: lints, the tool, and a real V8, built and run
     Test(Test),
     /// List targets and variants, with what each can do today
@@ -274,7 +280,8 @@ pub struct Bench {
     /// Measure this alone; may be given several times [default: all]
     #[arg(long, value_enum)]
     pub only: Vec<Measure>,
-    /// Take what the last plain build said of itself, if it was whole and this machine has not been started since
+    /// Take what the last plain build said of itself, or go on with it if it was stopped; not if this machine has been
+    /// started since
     #[arg(long)]
     pub keep_plain: bool,
     /// Processes to run at once [default: the number of processors]

@@ -23,6 +23,7 @@ mod paths;
 mod pch;
 mod plan;
 mod process;
+mod publish;
 mod rebuild;
 mod report;
 mod round;
@@ -33,6 +34,7 @@ mod smoke;
 #[path = "../tests/support/snapshot.rs"]
 mod snapshot;
 mod source;
+mod store;
 mod toolchain;
 mod verify;
 mod workspace;
@@ -57,6 +59,8 @@ fn main() -> ExitCode {
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
+        Command::Publish(flags) => commands::publish::run(&flags),
+        Command::Lock(flags) => commands::lock::run(&flags),
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),

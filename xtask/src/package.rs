@@ -74,6 +74,10 @@ fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
     // As LLVM itself lays them out: the library's, the ABI's, and the site's configuration in one folder.
     let cxx = include.join("c++/v1");
     let is_needed = |path: &Path| {
+        // A second copy of all headers for C++03, which V8's own headers cannot be compiled with.
+        if path.iter().any(|part| part == "__cxx03") {
+            return false;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Templates of files that are made when the library is configured, and what only clang modules read.
         !name.ends_with(".in") && !name.ends_with(".txt") && !name.ends_with(".modulemap")
@@ -326,6 +330,58 @@ mod tests {
         check("gen/v8/torque.cc", None);
         check("/usr/include/stdio.h", None);
         check("/c/tree/v8/a.h", Some("v8/a.h"));
+    }
+
+    #[test]
+    fn headers_are_those_that_a_user_of_v8_may_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [tree, stage] = ["tree", "stage"].map(|name| folder.path().join(name));
+        let cxx = "third_party/libc++/src/include";
+        for path in [
+            "v8/include/v8.h",
+            "v8/include/OWNERS",
+            "libv8/libv8.h",
+            "out/x/gen/v8/include/v8-gn.h",
+            &format!("{cxx}/vector"),
+            &format!("{cxx}/__vector/vector.h"),
+            &format!("{cxx}/__cxx03/__vector/vector.h"),
+            &format!("{cxx}/module.modulemap"),
+            &format!("{cxx}/CMakeLists.txt"),
+            "third_party/libc++abi/src/include/cxxabi.h",
+            "buildtools/third_party/libc++/__config_site",
+            "buildtools/third_party/libc++/__assertion_handler",
+        ] {
+            let path = tree.join(path);
+            make_parent(&path).unwrap();
+            fs::write(&path, "").unwrap();
+        }
+        stage_headers(&tree, &tree.join("out/x"), &stage).unwrap();
+        let mut found = Vec::new();
+        let mut folders = vec![stage.join("include")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(path.strip_prefix(&stage).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "include/c++/v1/__assertion_handler",
+                "include/c++/v1/__config_site",
+                "include/c++/v1/__vector/vector.h",
+                "include/c++/v1/cxxabi.h",
+                "include/c++/v1/vector",
+                "include/libv8.h",
+                "include/v8-gn.h",
+                "include/v8.h",
+            ]
+        );
     }
 
     #[test]

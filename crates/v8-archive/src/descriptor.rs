@@ -261,13 +261,13 @@ impl Descriptor {
 
 /// Read first, since the rest of an unknown format cannot be judged.
 #[derive(Deserialize)]
-struct FormatOnly {
-    format: u64,
+pub(crate) struct FormatOnly {
+    pub(crate) format: u64,
 }
 
 /// Any JSON value without a key twice in one object. `serde_json` refuses a duplicate field of a struct, but
 /// lets the later of two win in a map, and does not look at unknown fields.
-struct UniqueKeys;
+pub(crate) struct UniqueKeys;
 
 impl<'de> Deserialize<'de> for UniqueKeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -30,8 +30,10 @@ pub fn run(flags: &Test) -> ExitCode {
     }
     runner.step("tests of the tool", |sum| sum.run(&mut cargo(&["test", "-p", "xtask", "-p", "v8-archive"])));
     // With the features of the step with V8, so that all it needs is compiled once.
-    let without_v8 = ["test", "-p", "libv8", "--all-features", "--test", "build_script", "--test", "header"];
-    runner.step("tests without V8", |sum| sum.run(&mut cargo(&without_v8)));
+    let without_v8 = ["build_script", "fetch", "header", "cargo"].map(|name| ["--test", name]);
+    runner.step("tests without V8", |sum| {
+        sum.run(cargo(&["test", "-p", "libv8", "--all-features"]).args(without_v8.as_flattened()))
+    });
 
     let fuzz = Fuzz { targets: Vec::new(), time: FUZZ, seed: None, input: None, child: None };
     runner.step("spoiled input", |_| fuzz::run(&fuzz));
@@ -47,13 +49,14 @@ pub fn run(flags: &Test) -> ExitCode {
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     let (snapshots, again) = ("equal snapshots", "the same archive again");
     // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
-    let (caches, cluster) = ("real caches", "real cluster");
+    let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, &build, with_v8, objects, tables, snapshots, again]
+        [caches, cluster, readers, &build, with_v8, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
         runner.step(caches, |sum| test_caches(&what, sum));
+        runner.step(readers, test_readers);
         match cluster_lacks() {
             Some(lack) => runner.leave_out(cluster, lack),
             None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
@@ -178,6 +181,16 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env_remove("AWS_SESSION_TOKEN");
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// A release read by minisign and by the schemas of its formats; apt and pip fetch them the first time.
+fn test_readers(sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let servers = Workspace::open()?.cache.downloads().join("test-servers");
+    let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
+    sum.run(command.env("LIBV8_TEST_SERVERS", servers))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.

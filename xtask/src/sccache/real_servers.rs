@@ -86,7 +86,7 @@ impl Servers {
     }
 
     /// By apt, with the user's own sources; its state lies here, the system's is read at most.
-    fn fetch_debian(packages: &[&str], to: &Path) {
+    pub fn fetch_debian(packages: &[&str], to: &Path) {
         let at = |name: &str| to.join(name).display().to_string();
         std::fs::create_dir_all(at("cache/archives/partial")).unwrap();
         std::fs::create_dir_all(at("state/lists/partial")).unwrap();
@@ -120,7 +120,7 @@ impl Servers {
     }
 
     /// By pip, into a folder of packages: an environment of its own would hold its path.
-    fn fetch_python(packages: &[&str], to: &Path) {
+    pub fn fetch_python(packages: &[&str], to: &Path) {
         let mut pip = process::command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
         process::read(pip.arg(to).args(packages)).unwrap();

@@ -1,0 +1,205 @@
+//! Where releases live: folders of files that never change, and one small pointer to the newest of them.
+//!
+//! A store is as dumb as it can be. Its files are immutable: [`Store::put`] takes the bytes that are there already, and
+//! refuses others. The only thing ever overwritten is `latest.json`, and [`Store::commit`] does that only while it still
+//! is what the caller has read. None of it is trusted: what a release is, its signed index says.
+//!
+//! Every store passes the tests of `suite.rs`.
+
+mod address;
+mod folder;
+mod pointer;
+mod receive;
+#[cfg(test)]
+pub mod suite;
+
+use std::fmt;
+use std::path::Path;
+
+use v8_archive::digest::SizedSha256;
+
+use crate::error::{Error, Result};
+
+pub use address::Address;
+pub use folder::Folder;
+pub use pointer::{POINTER_FILE, Pointer, Version};
+pub use receive::Receiver;
+
+/// A place for releases.
+#[derive(Debug)]
+pub enum Store {
+    /// A folder, local or mounted.
+    Folder(Folder),
+}
+
+/// A file of a release, as a store lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name, without folder.
+    pub name: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+}
+
+/// What became of a file that was to be put into a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is there now.
+    Stored,
+    /// The same bytes were there.
+    AlreadyThere,
+}
+
+impl Store {
+    /// Opens what `--to` and `--from` name. A folder need not exist; nothing is written yet.
+    ///
+    /// # Errors
+    /// Usage, if the text names no store, or one that this build of the tool cannot speak to.
+    pub fn open(text: &str) -> Result<Store> {
+        let left_out = |what: &str| {
+            Err(Error::usage(format!("{text:?}: this build of the tool has no {what}"))
+                .help("use dir:PATH, or build the tool with its default features"))
+        };
+        match Address::parse(text)? {
+            Address::Folder(path) => Folder::open(&path).map(Store::Folder),
+            Address::S3 { .. } => left_out("S3 client"),
+            Address::Oci { .. } => left_out("OCI client"),
+            Address::GitHub { .. } => left_out("GitHub client"),
+        }
+    }
+
+    /// The newest release, and what identifies this very state of the pointer.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or its `latest.json` is none.
+    pub fn latest(&self) -> Result<Option<(Pointer, Version)>> {
+        match self {
+            Store::Folder(folder) => folder.latest(),
+        }
+    }
+
+    /// Copies a file of a release to `to`, which is whole or not there; `None` if the store has no such file.
+    ///
+    /// # Errors
+    /// If it is longer than `max_bytes`, cannot be read, or `to` cannot be written.
+    pub fn read(&self, release: &str, name: &str, to: &Path, max_bytes: u64) -> Result<Option<SizedSha256>> {
+        checked(&[release, name])?;
+        match self {
+            Store::Folder(folder) => folder.read(release, name, to, max_bytes),
+        }
+    }
+
+    /// Every whole file of a release, sorted by name; none if there is no such release. What an interrupted upload has
+    /// left is not listed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn list(&self, release: &str) -> Result<Vec<Listed>> {
+        checked(&[release])?;
+        let mut listed = match self {
+            Store::Folder(folder) => folder.list(release),
+        }?;
+        listed.sort();
+        Ok(listed)
+    }
+
+    /// Puts a file into a release. It appears whole or not at all, and what is there never changes: the same bytes
+    /// are fine, others are an error that names both digests. What an interrupted upload of it has left is replaced.
+    ///
+    /// # Errors
+    /// If `from` is not what `expected` says, other bytes have this name, or the store cannot be written.
+    pub fn put(&self, release: &str, name: &str, from: &Path, expected: SizedSha256) -> Result<Put> {
+        checked(&[release, name])?;
+        match self {
+            Store::Folder(folder) => folder.put(release, name, from, expected),
+        }
+    }
+
+    /// The one commit point: makes a release the newest, if the newest still is `replacing` (`None`: there is none).
+    /// If `pointer` already is the newest, nothing is done and nothing is wrong: an answer may have been lost.
+    ///
+    /// # Errors
+    /// If another publisher was faster, or the store cannot be written.
+    pub fn commit(&self, pointer: &Pointer, replacing: Option<&Version>) -> Result<()> {
+        checked(&[&pointer.release])?;
+        match self {
+            Store::Folder(folder) => folder.commit(pointer, replacing),
+        }
+    }
+
+    /// Where consumers read: a URL with `{release}` and `{name}` in it, if the store has one.
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Store::Folder(folder) => Some(folder.origin()),
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    /// As `--to` takes it; never holds a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Store::Folder(folder) => write!(f, "dir:{}", folder.root().display()),
+        }
+    }
+}
+
+/// Names become paths, keys, tags and parts of URLs; this is what all of them take as it stands.
+fn checked(names: &[&str]) -> Result<()> {
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    match names.iter().find(|name| {
+        name.is_empty() || name.len() > 128 || name.starts_with(['.', '-']) || !name.bytes().all(is_plain)
+    }) {
+        Some(name) => Err(Error::usage(format!(
+            "{name:?} cannot be a name in a store: it is 1 to 128 of A-Z a-z 0-9 . _ - and begins with neither . nor -"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The error of a put whose name has other bytes; `there` is what the store has.
+pub fn other_bytes(
+    store: &str,
+    release: &str,
+    name: &str,
+    there: SizedSha256,
+    expected: SizedSha256,
+) -> Error {
+    Error::failed(format!(
+        "{store} has another {name} in release {release}: SHA-256 {} ({} bytes) is there, {} ({} bytes) was to be put",
+        there.sha256, there.size_bytes, expected.sha256, expected.size_bytes
+    ))
+    .help("a published name never changes its bytes: publish it as the next revision, with --release")
+}
+
+/// The error of a commit that would overwrite what another publisher has made the newest.
+pub fn lost_update(store: &str, wanted: &Pointer, there: Option<&Pointer>) -> Error {
+    let there = match there {
+        Some(there) => format!("release {} (number {})", there.release, there.number),
+        None => "none".to_owned(),
+    };
+    Error::failed(format!(
+        "another publisher was faster: the newest release of {store} is now {there}, which is not the one that {} \
+         (number {}) was to replace; nothing was changed",
+        wanted.release, wanted.number
+    ))
+    .help("publish it as the next revision: the number in its signed index is taken")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_to_a_path_or_a_url_are_refused() {
+        let long = "a".repeat(129);
+        for name in
+            ["", ".", "..", ".x", "-x", "a/b", "a\\b", "a b", "a%2f", "a?b", "a#b", "a\0", "ä", "a:b", &long]
+        {
+            let error = checked(&["good-1.2.3", name]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{name:?}");
+            assert!(error.to_string().contains("cannot be a name in a store"), "{error}");
+        }
+        checked(&["15.2.124.1-1", "SHA256SUMS", "index.json.minisig", &"a".repeat(128)]).unwrap();
+    }
+}
