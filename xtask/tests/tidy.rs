@@ -63,6 +63,7 @@ const RULES: &[Rule] = &[
             ("crates/v8-archive/src/name.rs", "an example in an error"),
             ("crates/libv8/tests/", "archives made for a test"),
             ("crates/v8-archive/tests/", "archives made for a test"),
+            ("xtask/src/fuzz/index.json", "an example with its signature"),
             ("xtask/tests/", "snapshots, command lines, and what a compiler said"),
             ("xtask/src/compile/pipeline_tests.rs", "a test"),
             ("patches/0006-musl-by-its-own-triple.patch", "lines of V8's build files"),
