@@ -51,7 +51,18 @@ fn main() -> ExitCode {
     if pch::shim::is_wanted(arguments.get(1)) {
         return pch::shim::main(&arguments[1..]);
     }
-    let result = match Flags::parse().command {
+    let command = Flags::parse().command;
+    let store = match &command {
+        Command::Publish(flags) => flags.to.as_deref(),
+        Command::Lock(flags) => flags.from.as_deref(),
+        _ => None,
+    };
+    let result = match command {
+        _ if let Some(feature) = store.and_then(store::lacks) => match commands::again::with_feature(feature)
+        {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::BuildV8(flags) => commands::build_v8::run(&flags),
         Command::Plan(flags) => commands::plan::run(&flags),
         Command::Doctor(flags) => commands::doctor::run(&flags),

@@ -179,7 +179,7 @@ fn f49_what_was_published_is_fetched_by_its_lock_from_a_clean_cache() {
     let release = lock.release.clone().unwrap();
     assert_eq!(release.number, 1);
     for pin in &lock.archives {
-        let url = release.url(&pin.name.to_string());
+        let url = release.url(pin);
         let path = url.strip_prefix("file://").unwrap().replace("%20", " ");
         let there = Sha256::of_file(Path::new(&path)).unwrap();
         assert_eq!((there.size_bytes, there.sha256), (pin.size_bytes, pin.sha256));

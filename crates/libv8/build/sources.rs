@@ -33,15 +33,14 @@ impl Source {
 /// # Errors
 /// What is wrong with `LIBV8_MIRROR`. It is not repeated: it may hold a password.
 pub fn of(mirror: Option<&str>, release: &Release, pin: &Pin) -> Result<Vec<Source>, String> {
-    let name = pin.name.to_string();
     let Some(mirror) = mirror else {
-        return Ok(vec![parse(&release.url(&name)).map_err(|why| format!("the lock's origin: {why}"))?]);
+        return Ok(vec![parse(&release.url(pin)).map_err(|why| format!("the lock's origin: {why}"))?]);
     };
     let mut sources = Vec::new();
     for (number, template) in mirror.split([' ', ',', '\n', '\t']).filter(|part| !part.is_empty()).enumerate()
     {
         let source = lock::check_template(template)
-            .and_then(|()| parse(&lock::expand(template, &release.name, &name)))
+            .and_then(|()| parse(&lock::expand(template, &release.name, pin)))
             .map_err(|why| {
                 format!(
                     "LIBV8_MIRROR, mirror {}: {why}\n\

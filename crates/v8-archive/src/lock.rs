@@ -37,7 +37,7 @@ pub struct Release {
     pub number: u64,
     /// Digest of its `index.json`, from which this file was made.
     pub index_sha256: Sha256,
-    /// Where its files are: a URL with `{name}`, and `{release}` if wanted, in their places. `http://`, `https://` or
+    /// Where its files are: a URL with `{name}` or `{sha256}`, and `{release}` if wanted, in their places. `http://`, `https://` or
     /// `file:///`, without a password.
     pub origin: String,
 }
@@ -149,19 +149,25 @@ impl Lock {
 }
 
 impl Release {
-    /// The URL of a file of this release at its origin.
-    pub fn url(&self, name: &str) -> String {
-        expand(&self.origin, &self.name, name)
+    /// The URL of an archive of this release at its origin.
+    pub fn url(&self, pin: &Pin) -> String {
+        expand(&self.origin, &self.name, pin)
     }
 }
 
-/// Puts a release and a file's name into a URL template. One without `{name}` is a folder's URL in which releases lie as
-/// they lie in a store: `<base>/<release>/<name>`.
-pub fn expand(template: &str, release: &str, name: &str) -> String {
-    if template.contains("{name}") {
-        return template.replace("{release}", release).replace("{name}", name);
+/// Puts a release, and an archive's name and digest, into a URL template. One that names no file, by `{name}` or by
+/// `{sha256}`, is a folder's URL in which releases lie as they lie in a store: `<base>/<release>/<name>`.
+pub fn expand(template: &str, release: &str, pin: &Pin) -> String {
+    let filled = template.replace("{release}", release);
+    if !names_a_file(template) {
+        return format!("{}/{release}/{}", filled.trim_end_matches('/'), pin.name);
     }
-    format!("{}/{release}/{name}", template.replace("{release}", release).trim_end_matches('/'))
+    filled.replace("{name}", &pin.name.to_string()).replace("{sha256}", &pin.sha256.to_string())
+}
+
+/// A registry of containers knows files by their digests.
+fn names_a_file(template: &str) -> bool {
+    template.contains("{name}") || template.contains("{sha256}")
 }
 
 /// Whether a template names places only: schemes we can read, no other placeholder, nothing that a line of text or of a
@@ -181,9 +187,9 @@ pub fn check_template(template: &str) -> Result<(), String> {
         return Err("the URL has a blank, a quotation mark, a backslash or a control character; write %20 for a blank"
             .to_owned());
     }
-    let rest = template.replace("{release}", "").replace("{name}", "");
+    let rest = template.replace("{release}", "").replace("{name}", "").replace("{sha256}", "");
     if rest.contains(['{', '}']) {
-        return Err("the URL has a placeholder other than {release} and {name}".to_owned());
+        return Err("the URL has a placeholder other than {release}, {name} and {sha256}".to_owned());
     }
     Ok(())
 }
@@ -191,8 +197,8 @@ pub fn check_template(template: &str) -> Result<(), String> {
 /// A committed file is no place for a password.
 fn check_origin(origin: &str) -> Result<(), String> {
     check_template(origin).map_err(|why| format!("origin: {why}"))?;
-    if !origin.contains("{name}") {
-        return Err(format!("origin '{origin}' has no {{name}}"));
+    if !names_a_file(origin) {
+        return Err(format!("origin '{origin}' has no {{name}} or {{sha256}}"));
     }
     let authority = origin.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
     if authority.contains('@') {

@@ -1,7 +1,7 @@
 //! `prebuilt.toml`: what is written is read, and nothing else is.
 
+use v8_archive::Sha256;
 use v8_archive::lock::{self, Lock, Pin, Release};
-use v8_archive::{ArchiveName, Sha256};
 
 const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -113,7 +113,7 @@ fn every_other_text_is_refused_with_its_line() {
     check("https://example.org", "ftp://example.org", 7, "begins with https://, http:// or file:///");
     check("https://example.org", "https://me:pass@example.org", 7, "a user or a password");
     check("{release}", "{version}", 7, "a placeholder other than");
-    check("/{name}", "/x", 7, "has no {name}");
+    check("/{name}", "/x", 7, "has no {name} or {sha256}");
     check("[[archive]]", "[archive]", 9, "expected '[[archive]]', found '[archive]'");
     check("[[archive]]", " [[archive]]", 9, "found ' [[archive]]'");
     check("size_bytes = 21000000", "size_bytes = 0", 15, "a size of 0 bytes");
@@ -156,15 +156,16 @@ fn a_foreign_text_does_not_reach_the_terminal_as_it_is() {
 
 #[test]
 fn templates() {
-    let name: ArchiveName = "libv8-1.2.3.4-a-b-c.zip".parse().unwrap();
+    let pin = pin("libv8-1.2.3.4-a-b-c.zip");
     let check = |template: &str, expected: &str| {
         assert_eq!(lock::check_template(template), Ok(()), "{template}");
-        assert_eq!(lock::expand(template, "1.2.3.4-9", &name.to_string()), expected);
+        assert_eq!(lock::expand(template, "1.2.3.4-9", &pin), expected);
     };
     check("https://h/x/{release}/{name}", "https://h/x/1.2.3.4-9/libv8-1.2.3.4-a-b-c.zip");
     check("https://h/{name}?r={release}", "https://h/libv8-1.2.3.4-a-b-c.zip?r=1.2.3.4-9");
     check("https://h/x", "https://h/x/1.2.3.4-9/libv8-1.2.3.4-a-b-c.zip");
     check("https://h/x/", "https://h/x/1.2.3.4-9/libv8-1.2.3.4-a-b-c.zip");
+    check("https://h/v2/x/blobs/sha256:{sha256}", &format!("https://h/v2/x/blobs/sha256:{}", pin.sha256));
     check("file:///x/é+", "file:///x/é+/1.2.3.4-9/libv8-1.2.3.4-a-b-c.zip");
     for template in
         ["", "h/x", "ssh://h", "https://", "file://x", "https://h/{x}", "https://h/ x", "https://h/\n"]

@@ -112,10 +112,7 @@ fn pins(flags: &Lock, workspace: &Workspace, before: &Option<Pins>) -> Result<Pi
     let work = Work::begin(&workspace.cache)?;
     let newest =
         publish::newest(&store, &pointer, Trust { keys: &keys, now: Some(&now), seen }, &work.folder)?;
-    let origin = flags.origin.clone().or_else(|| store.origin()).ok_or_else(|| {
-        Error::usage(format!("{store} has no URL of its own that everybody can read"))
-            .help("--origin 'https://HOST/PATH/{release}/{name}'   says where consumers fetch")
-    })?;
+    let origin = flags.origin.clone().unwrap_or_else(|| store.origin());
     let v8_version = &workspace.matrix.v8.version;
     if newest.index.v8_version != *v8_version {
         return Err(Error::failed(format!(

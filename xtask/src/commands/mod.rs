@@ -1,5 +1,6 @@
 //! The subcommands: what each does with its flags, in a file of its name.
 
+pub mod again;
 pub mod bench;
 pub mod build_v8;
 pub mod cache;

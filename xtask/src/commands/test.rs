@@ -21,7 +21,10 @@ pub fn run(flags: &Test) -> ExitCode {
     let mut runner = Runner::default();
     let format = ["fmt", "--all", "--check"];
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    for (name, arguments) in [("format", format.as_slice()), ("lints", clippy.as_slice())] {
+    let features = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    for (name, arguments) in
+        [("format", format.as_slice()), ("lints", &clippy), ("lints with all features", &features)]
+    {
         // rustup's minimal profile and some distributions have neither; both are for those who change the tool.
         if process::read(&mut cargo(&[arguments[0], "--version"])).is_ok() {
             runner.step(name, |_| process::pass_on(&mut cargo(arguments), &mut |_| {}));
@@ -29,7 +32,8 @@ pub fn run(flags: &Test) -> ExitCode {
             runner.leave_out(name, "not installed: rustup component add rustfmt clippy");
         }
     }
-    runner.step("tests of the tool", |sum| sum.run(&mut cargo(&["test", "-p", "xtask", "-p", "v8-archive"])));
+    let tool = ["test", "-p", "xtask", "-p", "v8-archive", "--features", "xtask/stores"];
+    runner.step("tests of the tool", |sum| sum.run(&mut cargo(&tool)));
     // With the features of the step with V8, so that all it needs is compiled once.
     let without_v8 = ["build_script", "fetch", "header", "cargo"].map(|name| ["--test", name]);
     runner.step("tests without V8", |sum| {
@@ -112,7 +116,7 @@ fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
     let toolchain = workspace.toolchain(what, &plans)?;
     for plan in &plans {
         let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
-        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer_tests::real"]);
+        let mut command = test_tool("consumer_tests::real");
         command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
         sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
@@ -157,7 +161,7 @@ fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
     let zig = toolchain.llvm.join("zig").join(workspace.matrix.tools.zig.program(workspace.host()?));
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "the_committed_tables_are_zigs"]);
+    let mut command = test_tool("the_committed_tables_are_zigs");
     sum.run(command.env("LIBV8_ABILISTS", zig.with_file_name("lib").join("libc/glibc/abilists")))
 }
 
@@ -191,7 +195,7 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "sccache::real_tests"]);
+    let mut command = test_tool("sccache::real_tests");
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache);
     // The S3 server takes any; no session of the user's may go with them.
     command
@@ -207,18 +211,17 @@ fn test_readers(sum: &mut Sum) -> Result<()> {
         return Ok(());
     }
     let servers = Workspace::open()?.cache.downloads().join("test-servers");
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
+    let mut command = test_tool("publish::real_tests");
     sum.run(command.env("LIBV8_TEST_SERVERS", servers))
 }
 
-/// Stores against real servers on loopback; apt and pip fetch them the first time. What the tool says without the
-/// clients of stores is tried too.
+/// Stores against real servers on loopback; apt and pip fetch them the first time.
 fn test_stores(sum: &mut Sum) -> Result<()> {
-    if cfg!(target_os = "linux") {
-        let mut command = cargo(&["test", "-p", "xtask", "--bins", "store::"]);
-        sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))?;
+    if !cfg!(target_os = "linux") {
+        return Ok(());
     }
-    sum.run(&mut cargo(&["test", "-p", "xtask", "--no-default-features", "--bins", "store::tests"]))
+    let mut command = test_tool("store::");
+    sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.
@@ -241,12 +244,17 @@ fn cluster_lacks() -> Option<&'static str> {
 fn test_cluster(what: &What, sum: &mut Sum) -> Result<()> {
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "distribute::real_tests"]);
+    let mut command = test_tool("distribute::real_tests");
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache).env("LIBV8_TEST_LLVM", &toolchain.llvm);
     // Whatever cargo does to the file meanwhile, this is the tool.
     let tool = format!("/proc/{}/exe", std::process::id());
     command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", tool);
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// Some of the tool's own tests, with the clients of all stores as in the step with all of them: compiled once.
+fn test_tool(filter: &str) -> Command {
+    cargo(&["test", "-p", "xtask", "--features", "stores", "--bins", filter])
 }
 
 fn cargo(arguments: &[&str]) -> Command {

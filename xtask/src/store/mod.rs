@@ -75,6 +75,17 @@ pub enum Put {
     AlreadyThere,
 }
 
+/// The feature of this tool that the store named by a text needs, if it was compiled without.
+pub fn lacks(text: &str) -> Option<&'static str> {
+    let (feature, is_there) = match Address::parse(text).ok()? {
+        Address::Folder(_) => return None,
+        Address::S3 { .. } => ("store-s3", cfg!(feature = "store-s3")),
+        Address::Oci { .. } => ("store-oci", cfg!(feature = "store-oci")),
+        Address::GitHub { .. } => ("store-github", cfg!(feature = "store-github")),
+    };
+    (!is_there).then_some(feature)
+}
+
 impl Store {
     /// Opens what `--to` and `--from` name. A folder need not exist; nothing is written yet.
     ///
@@ -187,17 +198,16 @@ impl Store {
         }
     }
 
-    /// Where consumers read: a URL with `{release}` and `{name}` in it, if the store has one.
-    pub fn origin(&self) -> Option<String> {
+    /// Where consumers read: a URL template, as [`v8_archive::lock`] fills it.
+    pub fn origin(&self) -> String {
         match self {
-            Store::Folder(folder) => Some(folder.origin()),
+            Store::Folder(folder) => folder.origin(),
             #[cfg(feature = "store-s3")]
-            Store::S3(s3) => Some(s3.origin()),
-            // A registry gives a file by its digest, to those who have asked for a token first.
+            Store::S3(s3) => s3.origin(),
             #[cfg(feature = "store-oci")]
-            Store::Oci(_) => None,
+            Store::Oci(oci) => oci.origin(),
             #[cfg(feature = "store-github")]
-            Store::GitHub(github) => Some(github.origin()),
+            Store::GitHub(github) => github.origin(),
         }
     }
 }
@@ -291,6 +301,7 @@ mod tests {
             let error = Store::open(text).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(&format!("without the feature {feature}\n")), "{error}");
+            assert_eq!(lacks(text), Some(feature));
         }
     }
 

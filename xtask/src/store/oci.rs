@@ -88,6 +88,13 @@ impl Oci {
         Ok(Some((pointer, Version(found.digest))))
     }
 
+    /// See [`Store::origin`](super::Store::origin): a registry gives a file by its digest. Those that want a token first, from
+    /// whoever it is, refuse a consumer's build.
+    pub fn origin(&self) -> String {
+        let scheme = if remote::is_loopback(&self.host) { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{}/blobs/sha256:{{sha256}}", self.host, self.name)
+    }
+
     /// See [`Store::read`](super::Store::read).
     pub fn read(&self, release: &str, name: &str, to: &Path, max_bytes: u64) -> Result<Option<SizedSha256>> {
         let Some(found) = self.newest_of(release)? else { return Ok(None) };

@@ -85,9 +85,9 @@ fn listed(name: &str, bytes: &[u8]) -> Listed {
 fn nothing_is_there(store: &Store) {
     assert_eq!(store.list("9.0.0.0-1").unwrap(), []);
     assert_eq!(get(store, "9.0.0.0-1", "SHA256SUMS"), None);
-    if let Some(origin) = store.origin() {
-        assert!(origin.contains("{release}") && origin.contains("{name}"), "{origin}");
-    }
+    let origin = store.origin();
+    v8_archive::lock::check_template(&origin).unwrap();
+    assert!(origin.contains("{name}") || origin.contains("{sha256}"), "{origin}");
     // Names are looked at before the store is asked.
     let error = store.list("../x").unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
