@@ -32,6 +32,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "the secret key of minisign that signs releases: its text, or a file that holds it",
     ),
     ("LIBV8_SIGNING_KEY_PASSWORD", "the password of that key, if it has one"),
+    (
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
         "who you are where releases lie on S3, and where LIBV8_CACHE does",
     ),
@@ -88,6 +89,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
     ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
+    ("LIBV8_TEST_ARGUMENTS", "for the tool's own tests: what a second process of theirs is to do"),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -324,6 +326,12 @@ pub fn test_servers() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn test_cluster() -> Option<[PathBuf; 3]> {
     Some([get("LIBV8_TEST_LLVM")?.into(), get("LIBV8_TEST_ZIG")?.into(), get("LIBV8_TEST_TOOL")?.into()])
+}
+
+/// `LIBV8_TEST_ARGUMENTS`: a command line, a word in each line.
+#[cfg(test)]
+pub fn test_arguments() -> Option<OsString> {
+    get("LIBV8_TEST_ARGUMENTS")
 }
 
 /// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.

@@ -10,7 +10,11 @@ mod draft;
 mod files;
 mod key;
 mod page;
+#[cfg(test)]
+mod process_tests;
 mod provenance;
+#[cfg(test)]
+mod publisher;
 #[cfg(test)]
 mod real_tests;
 mod sbom;
