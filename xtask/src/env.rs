@@ -89,7 +89,6 @@ pub const TABLE: &[(&str, &str)] = &[
         "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
     ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
-    ("LIBV8_TEST_ARGUMENTS", "for the tool's own tests: what a second process of theirs is to do"),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -326,12 +325,6 @@ pub fn test_servers() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn test_cluster() -> Option<[PathBuf; 3]> {
     Some([get("LIBV8_TEST_LLVM")?.into(), get("LIBV8_TEST_ZIG")?.into(), get("LIBV8_TEST_TOOL")?.into()])
-}
-
-/// `LIBV8_TEST_ARGUMENTS`: a command line, a word in each line.
-#[cfg(test)]
-pub fn test_arguments() -> Option<OsString> {
-    get("LIBV8_TEST_ARGUMENTS")
 }
 
 /// `LIBV8_ABILISTS`: Zig's list of glibc's symbols.

@@ -55,7 +55,7 @@ fn parent(flags: &Fuzz, targets: &[Target]) -> Result<()> {
         match fuzz(*target, seed, flags, &folder)? {
             Ok((inputs, accepted)) => {
                 eprintln!(
-                    "{:<18}{inputs} inputs, {accepted} accepted, no fault (seed {seed})",
+                    "{:<20}{inputs} inputs, {accepted} accepted, no fault (seed {seed})",
                     target.name()
                 );
             }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
-use v8_archive::{Descriptor, PackOptions, tar};
+use v8_archive::{Descriptor, Lock, PackOptions, tar};
 
 use super::mutate::mutate;
-use super::target::Target;
+use super::target::{self, Target};
 use crate::error::{Error, IoContext as _, Result};
 use crate::objects::{self, Cell, Key, Record};
 use crate::paths::{self, Cache};
@@ -21,8 +21,48 @@ const STATISTICS: &str = r#"{"stats":{"compile_requests":12,"cache_hits":{"count
 "cache_errors":{"counts":{"C/C++":1},"adv_counts":{}},"not_cached":{"-E":4},
 "multi_level":[{"hits":1,"writes":5,"write_failures":0},{"hits":3,"writes":2,"write_failures":1}]}}"#;
 
+/// As `lock` writes it.
+const LOCK: &str = "# Written by `cargo xtask lock`; review it like code.
+format = 1
+release = \"15.2.124.1-1\"
+number = 7
+v8_version = \"15.2.124.1\"
+index_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+origin = \"https://example.org/libv8/{release}/{name}\"
+
+[[archive]]
+name = \"libv8-15.2.124.1-a-b-release.tar.zst\"
+size_bytes = 21000000
+sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+unpacked_size_bytes = 180000000
+unpacked_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+build_id = \"0000000000000000000000000000000000000000000000000000000000000000\"
+";
+
+const CARGO_CONFIGURATION: &str = r#"[net]
+offline = true
+[http]
+proxy = "user:password@proxy.example:8080" # comment
+cainfo = 'certificates/ca.pem'
+[source.x]
+replace-with = { a = [1, 0x2, 1e3, 1979-05-27T07:32:00Z], "b.c" = """\u00e9""" }
+"#;
+
+/// Deep in brackets, where a reader that calls itself runs out of stack.
+const DEEP: &[u8] = &[b'['; 1 << 16];
+
 /// Words of the formats, and of those who attack them.
 const WORDS: &[&[u8]] = &[
+    DEEP,
+    b"{\"a\":",
+    b"[[",
+    b"]]",
+    b" = ",
+    b"#",
+    b"trusted comment: ",
+    b"file:///",
+    b"{name}",
+    b"\n\n",
     b"../",
     b"/",
     b"\\",
@@ -147,6 +187,10 @@ fn good(target: Target, scratch: &Path) -> Result<Vec<Vec<u8>>> {
         Target::Library => {
             Ok(vec![library(&[("a.o", &object()), ("b.o", &object()), ("text", b"no object")])])
         }
+        Target::Index => Ok(vec![target::INDEX.into()]),
+        Target::Signature => Ok(vec![target::SIGNATURE.into()]),
+        Target::Lock => Ok(vec![LOCK.into(), Lock::empty("1.2.3.4").to_text().into_bytes()]),
+        Target::CargoConfiguration => Ok(vec![CARGO_CONFIGURATION.into()]),
         Target::PlantedPanic | Target::PlantedMemory | Target::PlantedHang | Target::PlantedLeak => {
             Ok(vec![b"planted".to_vec()])
         }

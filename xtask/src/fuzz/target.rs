@@ -5,13 +5,29 @@ use std::fs;
 use std::path::{Component, Path};
 
 use clap::ValueEnum;
-use v8_archive::{DESCRIPTOR_FILE, Descriptor, Format, Limits, PackOptions, Sha256};
+use v8_archive::index::{Trust, TrustedKey};
+use v8_archive::{DESCRIPTOR_FILE, Descriptor, Format, Index, Limits, Lock, PackOptions, Sha256};
 
 use crate::library::read::Library;
 use crate::objects;
 use crate::paths::Cache;
 use crate::sccache::Counts;
 use crate::source::patch::Patch;
+
+/// The build script's own file: tool and embedding crate share no module.
+#[path = "../../../crates/libv8/build/network/cargo_config.rs"]
+#[allow(dead_code, reason = "which files are read is the build script's business")]
+mod cargo_config;
+
+/// An index, and its signature by a key that signs nothing else; its secret half was not kept.
+pub const INDEX: &str = include_str!("index.json");
+const PUBLIC_KEY: &str = "RWT3vV7qZ/Ef7CeEXIcATToDDOeyT4SwRm/L77PakbqMpnG/xR12Lgpm";
+pub const SIGNATURE: &str = "\
+untrusted comment: signature from rsign secret key
+RUT3vV7qZ/Ef7Mdx7za+4wSkfGz9mYV7P/gnVko1XSmd0RahcWH38yFG2v0m+8zh6Ppg3UKF5G6zU2q6gok9yYIMAsJvwrCnkAk=
+trusted comment: libv8 release 15.2.124.1-2 number 7
+COUsqZqywrq6wr6rFL2pbAz7LF2UCflkkbXJi1pUbbpEeh/SIUetzgfEUETy6RanMelJ24kh9Rvst4e17I4+DA==
+";
 
 /// A reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +48,14 @@ pub enum Target {
     CacheStatistics,
     /// A static library and its objects
     Library,
+    /// index.json of a release
+    Index,
+    /// index.json.minisig
+    Signature,
+    /// prebuilt.toml
+    Lock,
+    /// A config.toml of cargo, as the build script of libv8 reads it
+    CargoConfiguration,
     /// Shows that a panic is found
     #[value(hide = true)]
     PlantedPanic,
@@ -48,7 +72,7 @@ pub enum Target {
 
 impl Target {
     /// Those that are readers.
-    pub const REAL: [Target; 8] = [
+    pub const REAL: [Target; 12] = [
         Target::ArchiveTarZst,
         Target::ArchiveTarGz,
         Target::ArchiveZip,
@@ -57,6 +81,10 @@ impl Target {
         Target::CacheFile,
         Target::CacheStatistics,
         Target::Library,
+        Target::Index,
+        Target::Signature,
+        Target::Lock,
+        Target::CargoConfiguration,
     ];
 
     /// As on the command line.
@@ -94,6 +122,12 @@ impl Target {
             Target::CacheFile => cache_file(input, scratch),
             Target::CacheStatistics => statistics(input),
             Target::Library => library(input),
+            Target::Index => index(input),
+            Target::Signature => signature(input),
+            Target::Lock => lock(input),
+            Target::CargoConfiguration => {
+                std::str::from_utf8(input).is_ok_and(|text| cargo_config::parse(text).is_ok())
+            }
             Target::PlantedPanic => {
                 assert!(input == b"planted", "a planted fault");
                 true
@@ -240,6 +274,41 @@ fn statistics(input: &[u8]) -> bool {
     let mut sum = counts.clone();
     sum += &counts;
     sum.hits >= counts.hits
+}
+
+/// An accepted index can be written and read again.
+fn index(input: &[u8]) -> bool {
+    let Ok(index) = Index::from_json(input, "fuzz") else { return false };
+    let again = Index::from_json(index.to_json().as_bytes(), "fuzz").expect("what is written can be read");
+    assert_eq!(again, index);
+    true
+}
+
+/// Only the one signature is accepted, whatever stands around it.
+fn signature(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
+    let keys = [TrustedKey::parse(PUBLIC_KEY).expect("it is one")];
+    let trust = Trust { keys: &keys, now: None, seen: None };
+    if Index::verified(INDEX.as_bytes(), text, &trust, "fuzz").is_err() {
+        return false;
+    }
+    // The first line is a comment that nobody signs.
+    let signed = |text: &str| text.lines().skip(1).take(3).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(signed(text), signed(SIGNATURE), "another signature is accepted");
+    true
+}
+
+/// An accepted lock has one text, but for comments and empty lines.
+fn lock(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
+    let Ok(lock) = Lock::parse(text, "fuzz") else { return false };
+    let lines = |text: &str| {
+        let said = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        said.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&lock.to_text()), lines(text), "written again it is another lock");
+    assert_eq!(Lock::parse(&lock.to_text(), "fuzz").expect("what is written can be read"), lock);
+    true
 }
 
 /// Members and sections lie inside the file.

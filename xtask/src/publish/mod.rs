@@ -10,11 +10,7 @@ mod draft;
 mod files;
 mod key;
 mod page;
-#[cfg(test)]
-mod process_tests;
 mod provenance;
-#[cfg(test)]
-mod publisher;
 #[cfg(test)]
 mod real_tests;
 mod sbom;

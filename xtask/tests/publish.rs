@@ -1,39 +1,25 @@
-//! `publish` and `lock` in processes of their own, with a real folder: killed, raced, lied to.
+//! `publish` and `lock` as a person runs them: the real tool, a real folder, killed, raced, lied to.
+
+#![expect(clippy::disallowed_methods, reason = "starts and kills the tool itself")]
+
+#[path = "../src/consumer/mod.rs"]
+#[allow(dead_code, reason = "what the archives of the sample hold for build systems")]
+mod consumer;
+#[path = "support/publisher.rs"]
+mod publisher;
+#[path = "../src/verify/sample.rs"]
+#[allow(dead_code, reason = "what the tests of `verify` spoil")]
+mod sample;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use clap::Parser as _;
+use publisher::{BOTH, FILES, V8, World, kill_after, release, said};
+use sample::TARGET;
 use v8_archive::index::Index;
 use v8_archive::{Limits, Sha256};
-
-use super::publisher::{BOTH, FILES, World, kill_after, release, said, v8};
-use crate::flags::{Command, Flags};
-use crate::verify::sample::TARGET;
-use crate::{commands, env, process};
-
-/// The tool in a process of its own: the others start this test program once more, and it does what they ask for here.
-#[test]
-fn as_a_process() {
-    let Some(arguments) = env::test_arguments() else {
-        let world = World::new();
-        let out = world.run_with(&["publish"], &[]);
-        assert_eq!(out.status.code(), Some(2), "{}", said(&out));
-        return;
-    };
-    let arguments = arguments.to_string_lossy().into_owned();
-    let result = match Flags::parse_from(arguments.split('\n')).command {
-        Command::Publish(flags) => commands::publish::run(&flags),
-        Command::Lock(flags) => commands::lock::run(&flags),
-        other => panic!("not for these tests: {other:?}"),
-    };
-    if let Err(error) = &result {
-        eprintln!("{error}");
-    }
-    std::process::exit(result.map_or_else(|error| i32::from(error.exit_code()), |()| 0));
-}
 
 #[test]
 fn f43_killed_after_each_upload_it_is_never_visible_in_part_and_the_same_command_completes_it() {
@@ -275,7 +261,7 @@ fn a_store_whose_newest_release_somebody_else_signed_is_not_continued_unless_he_
 #[test]
 fn a_missing_cell_refuses_the_release_unless_it_is_declared_absent() {
     let world = World::new();
-    let lite = format!("libv8-{}-{TARGET}-lite.tar.zst", v8());
+    let lite = format!("libv8-{}-{TARGET}-lite.tar.zst", V8.trim());
     fs::remove_file(Path::new(&world.path("archives")).join(&lite)).unwrap();
     world.refused(&[], 1, &["archives of the release are missing", &lite, "--absent"]);
     assert!(!world.store.exists(), "nothing was begun");
@@ -378,7 +364,10 @@ fn the_list_of_digests_is_what_sha256sum_takes() {
     world.published(&[]);
     let folder = world.store.join(release(1));
     let check = |folder: &Path| {
-        process::command("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).current_dir(folder).output()
+        std::process::Command::new("sha256sum")
+            .args(["--strict", "-c", "SHA256SUMS"])
+            .current_dir(folder)
+            .output()
     };
     let out = check(&folder).unwrap();
     assert!(out.status.success(), "{}", said(&out));

@@ -8,13 +8,10 @@ use std::process::{Command, Output, Stdio};
 use v8_archive::index::{Index, Trust, TrustedKey};
 use v8_archive::{Lock, Sha256};
 
-use crate::process;
-use crate::verify::sample::{Sample, TARGET};
+use crate::sample::{Sample, TARGET};
 
 /// The version in the name of every archive and release.
-pub fn v8() -> &'static str {
-    include_str!("../../../crates/libv8/V8_VERSION").trim()
-}
+pub const V8: &str = include_str!("../../../crates/libv8/V8_VERSION");
 
 /// A publisher: archives, a key, a cache; and a store that several of them may share.
 pub struct World {
@@ -54,7 +51,7 @@ impl World {
     /// Makes an archive without fault; another text is other bytes.
     pub fn archive(&self, variant: &str, text: &str) {
         let mut sample = Sample::good();
-        let version = v8();
+        let version = V8.trim();
         sample.descriptor.v8_version = version.to_owned();
         sample.descriptor.variant = variant.to_owned();
         sample.descriptor.name = format!("libv8-{version}-{TARGET}-{variant}");
@@ -66,11 +63,8 @@ impl World {
     }
 
     pub fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-        let mut command = process::command(std::env::current_exe().unwrap());
-        command.args(["--exact", "publish::process_tests::as_a_process", "--nocapture"]);
-        command.current_dir(self.folder.path()).env_clear();
-        let words: Vec<&str> = std::iter::once("xtask").chain(arguments.iter().copied()).collect();
-        command.env("LIBV8_TEST_ARGUMENTS", words.join("\n"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("LIBV8_CACHE_DIR", self.path("cache")).envs(environment.iter().copied());
         command
     }
@@ -168,7 +162,7 @@ pub fn said(out: &Output) -> String {
 }
 
 pub fn release(revision: u32) -> String {
-    format!("{}-{revision}", v8())
+    format!("{}-{revision}", V8.trim())
 }
 
 /// Runs a command and kills it, as `kill -9` does, when it has said `count` lines that begin with `[`, those of `verify`
