@@ -52,7 +52,7 @@ fn row(text: &mut String, archive: &Archive) {
         "<tr><td>{target}<br><small>{libc} {floor} or newer</small></td><td>{variant}<br><small>{features}</small></td>\
          <td><a href=\"{name}\">{name}</a><br><code class=\"digest\">{sha256}</code></td>\
          <td class=\"size\">{size}<br><small>{unpacked} unpacked</small></td>\
-         <td><a href=\"{sbom}\">parts</a> (CycloneDX)<br><a href=\"{provenance}\">provenance</a> (in-toto)</td></tr>",
+         <td><a href=\"{sbom}\">parts</a> (CycloneDX)<br><a href=\"{provenance}\">provenance</a> (in‑toto)</td></tr>",
         target = escape(&descriptor.target),
         libc = escape(libc.as_str().unwrap_or_default()),
         floor = escape(&descriptor.libc.floor),
@@ -93,15 +93,19 @@ fn check(text: &mut String) {
 fn use_it(text: &mut String, example: &Archive) {
     let name = escape(&example.name);
     let stem = escape(example.stem());
+    let version: Vec<&str> = example.descriptor.v8_version.split('.').take(2).collect();
+    let version = escape(&version.join("."));
     let _ = write!(
         text,
         "<h2 id=\"use\">Use</h2>\n<h3>Rust</h3>\n<p>The crate has this release's digests once its maintainer has run \
          <code>cargo xtask lock</code>; it then fetches and verifies the archive of your target by itself.</p>\n\
          <pre>cargo add libv8\ncargo build</pre>\n\
-         <p>With an archive that is already here:</p>\n<pre>LIBV8_ARCHIVE={name} cargo build</pre>\n\
+         <p>With an archive that is already here:</p>\n<pre>LIBV8_ARCHIVE=$PWD/{name} cargo build</pre>\n\
          <h3>Everyone else: unpack it first</h3>\n<pre>mkdir {stem}\ntar --zstd -xf {name} -C {stem}</pre>\n\
-         <h3>CMake</h3>\n<pre>find_package(V8 CONFIG REQUIRED PATHS {stem})\ntarget_link_libraries(program PRIVATE V8::V8)</pre>\n\
-         <h3>pkg-config</h3>\n<pre>PKG_CONFIG_PATH={stem}/lib/pkgconfig pkg-config --cflags --libs v8</pre>\n\
+         <p>Two ways in: <code>capi</code> is the C interface, for any compiler; <code>v8</code> is V8's own, for clang.</p>\n\
+         <h3>CMake</h3>\n<pre>list(APPEND CMAKE_PREFIX_PATH /path/to/{stem})\nfind_package(V8 {version} CONFIG REQUIRED)\n\
+         target_link_libraries(program PRIVATE V8::capi)</pre>\n\
+         <h3>pkg-config</h3>\n<pre>PKG_CONFIG_PATH=$PWD/{stem}/lib/pkgconfig pkg-config --cflags --libs v8-capi</pre>\n\
          <h3>A compiler alone</h3>\n<pre>cc program.c $(cargo xtask link-line {name}) -o program</pre>\n"
     );
 }
