@@ -10,10 +10,12 @@ use crate::env;
 
 mod archives;
 mod ci;
+mod fuzz;
 mod release;
 
-pub use archives::{Language, LinkLine, Smoke, Verify};
+pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
+pub use fuzz::Fuzz;
 pub use release::{Lock, Publish};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
@@ -55,6 +57,8 @@ pub enum Command {
     Test(Test),
     /// List targets and variants, with what each can do today
     Targets(Targets),
+    /// Give spoiled input to every reader of what others wrote
+    Fuzz(Fuzz),
     /// Show a build as a page: what ran when, what was cached, what was slow
     Report(Report),
     /// Measure builds on this machine, and compare their objects
@@ -221,6 +225,9 @@ pub struct Test {
     /// Test without building V8
     #[arg(long)]
     pub no_v8: bool,
+    /// Build V8 once more, in another folder and under other conditions: it must give the same archive
+    #[arg(long, conflicts_with = "no_v8")]
+    pub rebuild: bool,
 }
 
 /// `targets`

@@ -10,6 +10,7 @@ mod distribute;
 mod env;
 mod error;
 mod flags;
+mod fuzz;
 mod layers;
 mod library;
 mod licences;
@@ -23,6 +24,7 @@ mod pch;
 mod plan;
 mod process;
 mod publish;
+mod rebuild;
 mod report;
 mod round;
 mod sccache;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
+        Command::Fuzz(flags) => commands::fuzz::run(&flags),
         Command::Report(flags) => commands::report::run(&flags),
         Command::Bench(flags) => commands::bench::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),

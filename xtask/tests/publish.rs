@@ -11,7 +11,7 @@ mod sample;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use publisher::{BOTH, FILES, V8, World, kill_after, release, said};
 use sample::TARGET;
@@ -361,7 +361,10 @@ fn the_list_of_digests_is_what_sha256sum_takes() {
     world.published(&[]);
     let folder = world.store.join(release(1));
     let check = |folder: &Path| {
-        Command::new("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).current_dir(folder).output()
+        std::process::Command::new("sha256sum")
+            .args(["--strict", "-c", "SHA256SUMS"])
+            .current_dir(folder)
+            .output()
     };
     let out = check(&folder).unwrap();
     assert!(out.status.success(), "{}", said(&out));

@@ -7,6 +7,7 @@ pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod doctor;
+pub mod fuzz;
 pub mod link_line;
 pub mod lock;
 pub mod package;

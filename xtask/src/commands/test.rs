@@ -4,12 +4,15 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use super::build_v8;
+use super::{build_v8, link_line};
 use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
-use crate::flags::{BuildV8, Test, What};
+use crate::flags::{BuildV8, Fuzz, Test, What};
+use crate::fuzz;
+use crate::paths::Cache;
 use crate::pch::policy::Compared;
+use crate::rebuild;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
 
@@ -33,6 +36,9 @@ pub fn run(flags: &Test) -> ExitCode {
         sum.run(cargo(&["test", "-p", "libv8", "--all-features"]).args(without_v8.as_flattened()))
     });
 
+    let fuzz = Fuzz { targets: Vec::new(), time: FUZZ, seed: None, input: None, child: None };
+    runner.step("spoiled input", |_| fuzz::run(&fuzz));
+
     match Workspace::open().and_then(|workspace| Ok((lint::lacks(&workspace)?, workspace))) {
         Ok((Some(lack), _)) => runner.leave_out("workflows", lack),
         Ok((None, workspace)) => drop(runner.step("workflows", |_| lint::run(&workspace))),
@@ -42,10 +48,13 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
-    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
+    let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
+    runner.step("real stores", test_stores);
     let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, readers, &build, with_v8, objects, tables]
+        [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
@@ -55,7 +64,7 @@ pub fn run(flags: &Test) -> ExitCode {
             Some(lack) => runner.leave_out(cluster, lack),
             None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
         }
-        let flags = BuildV8 {
+        let build_flags = BuildV8 {
             what: what.clone(),
             jobs: None,
             deadline: Some(flags.deadline),
@@ -63,12 +72,21 @@ pub fn run(flags: &Test) -> ExitCode {
             distribute: None,
             dry_run: false,
         };
-        if runner.step(&build, |_| build_v8::run(&flags)) {
+        if runner.step(&build, |_| build_v8::run(&build_flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(consumers, |sum| test_consumers(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
+            runner.step(snapshots, |_| test_snapshots(&what));
+            if flags.rebuild {
+                runner.step(again, |_| test_rebuild(&what, flags.deadline));
+            } else {
+                runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
+            }
         } else {
-            [with_v8, objects, tables].into_iter().for_each(|name| runner.leave_out(name, "V8 is not built"));
+            [with_v8, consumers, objects, tables, snapshots, again]
+                .into_iter()
+                .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
     }
     let good = runner.is_good(flags.deadline_is_no_failure);
@@ -83,6 +101,20 @@ fn test_with_v8(what: &What, sum: &mut Sum) -> Result<()> {
     for plan in &plans {
         let mut command = cargo(&["test", "-p", "libv8", "--all-features"]);
         sum.run(command.env("LIBV8_ARCHIVE", &plan.archive))?;
+    }
+    Ok(())
+}
+
+/// The archive that was just built, as users of C, C++ and Python have it; pip fetches their tools the first time.
+fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer::real_tests"]);
+        command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
 }
@@ -114,6 +146,9 @@ fn test_objects(what: &What) -> Result<()> {
     Ok(())
 }
 
+/// For each reader of what others wrote; each commit tries other inputs.
+const FUZZ: Duration = Duration::from_secs(3);
+
 /// Compiles of a few seconds each.
 const OBJECTS: usize = 24;
 
@@ -124,6 +159,29 @@ fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {
     let zig = toolchain.llvm.join("zig").join(workspace.matrix.tools.zig.program(workspace.host()?));
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "the_committed_tables_are_zigs"]);
     sum.run(command.env("LIBV8_ABILISTS", zig.with_file_name("lib").join("libc/glibc/abilists")))
+}
+
+/// The snapshot of the build that was just made, made again under other conditions.
+fn test_snapshots(what: &What) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (tried, left_out) = rebuild::snapshot::compare(&plan.out, &toolchain, &plan.out)?;
+        eprintln!("the same snapshot {}", tried.join(", "));
+        if !left_out.is_empty() {
+            eprintln!("not possible on this machine: {}", left_out.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// The whole archive once more.
+fn test_rebuild(what: &What, deadline: Duration) -> Result<()> {
+    for plan in &Workspace::open()?.plans(what)? {
+        rebuild::under_other_conditions(&plan.archive, deadline)?;
+    }
+    Ok(())
 }
 
 /// sccache against real servers on loopback; apt and pip fetch them the first time.
@@ -151,6 +209,16 @@ fn test_readers(sum: &mut Sum) -> Result<()> {
     let servers = Workspace::open()?.cache.downloads().join("test-servers");
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
     sum.run(command.env("LIBV8_TEST_SERVERS", servers))
+}
+
+/// Stores against real servers on loopback; apt and pip fetch them the first time. What the tool says without the
+/// clients of stores is tried too.
+fn test_stores(sum: &mut Sum) -> Result<()> {
+    if cfg!(target_os = "linux") {
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "store::"]);
+        sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))?;
+    }
+    sum.run(&mut cargo(&["test", "-p", "xtask", "--no-default-features", "--bins", "store::tests"]))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.

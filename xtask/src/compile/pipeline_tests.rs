@@ -100,6 +100,33 @@ fn any_plan() -> Plan {
     plan::testing::every_target().remove(0)
 }
 
+/// As GN is about an argument that nothing declares: an error if it is told so, else a warning and status 0.
+const GN_THAT_KNOWS_ITS_ARGUMENTS: &str = r#"
+if grep -q '^v8_enable_nothing = ' "$2/args.gn"; then
+  case " $* " in
+    *' --fail-on-unused-args '*) printf 'ERROR at the command-line "--args":1:1: Build argument has no effect.\n'; exit 1 ;;
+    *) printf 'WARNING at the command-line "--args":1:1: Build argument has no effect.\n' ;;
+  esac
+fi
+"#;
+
+#[test]
+fn f50_an_unknown_gn_argument_fails_each_time() {
+    let mut world = World::new("");
+    let log = format!("LOG='{}'\n", world.folder.path().join("log").display());
+    world.toolchain.gn = world.folder.program("gn", &format!("{log}{GN_THAT_KNOWS_ITS_ARGUMENTS}{GN}"));
+    world.configure().unwrap();
+    let argument = world.plan.gn_args.values().next().unwrap().clone();
+    world.plan.gn_args.insert("v8_enable_nothing".to_owned(), argument);
+    for _ in 0..2 {
+        let error = world.configure().err().unwrap();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("Build argument has no effect"), "{error}");
+    }
+    world.plan.gn_args.remove("v8_enable_nothing");
+    world.configure().unwrap();
+}
+
 #[test]
 fn gn_is_told_the_plan_and_the_toolchain() {
     let world = World::new("");

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use ct_codecs::Decoder as _;
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use v8_archive::index::TrustedKey;
 
@@ -71,12 +72,14 @@ impl SigningKey {
             (true, None) => {
                 Err(fail("it is protected by a password, and LIBV8_SIGNING_KEY_PASSWORD is not set"))
             }
-            (false, _) => boxed
-                .into_unencrypted_secret_key()
-                .map_err(|_| fail("it is no secret key of minisign, or it is damaged")),
+            (false, _) => unprotected(line, boxed)
+                .ok_or_else(|| fail("it is no secret key of minisign, or it is damaged")),
         }?;
         let public =
             minisign::PublicKey::from_secret_key(&secret).map_err(|_| fail("it has no public half"))?;
+        // Given a public key, it verifies what it has signed: both halves belong together.
+        minisign::sign(Some(&public), &secret, b"probe".as_slice(), Some("probe"), None)
+            .map_err(|_| fail("its halves do not belong together, or it is damaged"))?;
         let public = TrustedKey::parse(&public.to_base64()).map_err(|why| fail(&why))?;
         Ok(SigningKey { secret, public })
     }
@@ -107,6 +110,15 @@ impl SigningKey {
     pub fn from_text(text: &str) -> SigningKey {
         SigningKey::read(text, None).unwrap()
     }
+}
+
+/// A key without a password. Version 0.11 of the program writes none of them a checksum (`minisign -G -W`), which the crate
+/// misses.
+fn unprotected(line: &str, boxed: SecretKeyBox) -> Option<SecretKey> {
+    let bytes = ct_codecs::Base64::decode_to_vec(line, None).ok()?;
+    // Three algorithms, salt, two limits, the key's number, both halves; then the checksum.
+    let has_checksum = bytes.get(126..158)?.iter().any(|byte| *byte != 0);
+    if has_checksum { boxed.into_unencrypted_secret_key().ok() } else { SecretKey::from_bytes(&bytes).ok() }
 }
 
 /// Makes a key: the secret half in `file`, for its owner alone, the public one beside it with `.pub`. Gives that path.
@@ -143,6 +155,8 @@ pub fn new_key(file: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use ct_codecs::Encoder as _;
+
     use super::*;
     use crate::toolchain::testing::Folder;
 
@@ -173,6 +187,15 @@ mod tests {
         check(&format!("{line}\n{line}\n"), None, "not the text of one key");
         check(&line[..line.len() - 8], None, "no secret key of minisign");
         check(&format!("{}AAAA{}", &line[..100], &line[104..]), None, "or it is damaged");
+        // A key without checksum, as minisign -G -W writes it, is tried out.
+        let mut bytes = open.sk.to_bytes();
+        bytes[126..].fill(0);
+        let line = ct_codecs::Base64::encode_to_string(&bytes).unwrap();
+        let key = SigningKey::read(&line, None).unwrap();
+        assert_eq!(key.public().to_string(), open.pk.to_base64());
+        bytes[70] ^= 1;
+        let line = ct_codecs::Base64::encode_to_string(&bytes).unwrap();
+        check(&line, None, "its halves do not belong together");
         check("geheim-geheim-geheim-geheim", None, "no secret key of minisign");
     }
 
