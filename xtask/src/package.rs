@@ -11,6 +11,7 @@ use v8_archive::pack::{PackOptions, Packed};
 use v8_archive::{FORMAT, Sha256};
 
 use crate::compile::{self, Build};
+use crate::consumer::{self, check};
 use crate::error::{Error, IoContext as _, Result};
 use crate::library::normalise::normalise;
 use crate::licences;
@@ -41,6 +42,7 @@ pub fn package(
     normalise(&library, &packed_library)?;
     let licenses = stage_licences(plan, build, toolchain, repository, &stage)?;
     let descriptor = descriptor(plan, build, toolchain, licenses)?;
+    stage_for_consumers(&descriptor, &stage)?;
 
     let output = plan.archive.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(output).or_io("create", output)?;
@@ -86,6 +88,26 @@ fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
     copy_folder(&tree.join("third_party/libc++abi/src/include"), &cxx, &is_needed)?;
     for name in ["__config_site", "__assertion_handler"] {
         copy_file(&tree.join("buildtools/third_party/libc++").join(name), &cxx.join(name))?;
+    }
+    Ok(())
+}
+
+/// What the archive says to the compilers and build systems of its users, and the line of V8's headers that has them look.
+fn stage_for_consumers(descriptor: &Descriptor, stage: &Path) -> Result<()> {
+    let config = stage.join(check::CONFIG);
+    let text = fs::read_to_string(&config).or_io("read", &config)?;
+    let guarded = check::guarded(&text).ok_or_else(|| {
+        Error::failed(format!(
+            "{} has not the one include guard behind which libv8-check.h is read",
+            config.display()
+        ))
+        .help("look at this V8's include/v8config.h, and change xtask/src/consumer/check.rs")
+    })?;
+    fs::write(&config, guarded).or_io("write", &config)?;
+    for (path, text) in consumer::files(descriptor) {
+        let path = stage.join(path);
+        make_parent(&path)?;
+        fs::write(&path, text).or_io("write", &path)?;
     }
     Ok(())
 }
@@ -309,10 +331,11 @@ fn copy_folder(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result
     Ok(())
 }
 
-/// How large the library in an archive is.
+/// How large the libraries in an archive are.
 pub fn library_bytes(packed: &Packed) -> u64 {
-    let library = packed.descriptor.files.iter().find(|file| file.path.starts_with("lib/"));
-    library.map_or(0, |file| file.size_bytes)
+    let libraries = &packed.descriptor.libraries;
+    let is_library = |path: &str| libraries.iter().any(|library| library.path == path);
+    packed.descriptor.files.iter().filter(|file| is_library(&file.path)).map(|file| file.size_bytes).sum()
 }
 
 #[cfg(test)]

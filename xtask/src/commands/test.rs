@@ -4,12 +4,13 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use super::build_v8;
+use super::{build_v8, link_line};
 use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
 use crate::flags::{BuildV8, Fuzz, Test, What};
 use crate::fuzz;
+use crate::paths::Cache;
 use crate::pch::policy::Compared;
 use crate::rebuild;
 use crate::workspace::Workspace;
@@ -47,11 +48,13 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
-    let (snapshots, again) = ("equal snapshots", "the same archive again");
-    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
+    let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
+    runner.step("real stores", test_stores);
     let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, readers, &build, with_v8, objects, tables, snapshots, again]
+        [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
@@ -71,6 +74,7 @@ pub fn run(flags: &Test) -> ExitCode {
         };
         if runner.step(&build, |_| build_v8::run(&build_flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(consumers, |sum| test_consumers(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
             runner.step(snapshots, |_| test_snapshots(&what));
@@ -80,7 +84,7 @@ pub fn run(flags: &Test) -> ExitCode {
                 runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
             }
         } else {
-            [with_v8, objects, tables, snapshots, again]
+            [with_v8, consumers, objects, tables, snapshots, again]
                 .into_iter()
                 .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
@@ -97,6 +101,20 @@ fn test_with_v8(what: &What, sum: &mut Sum) -> Result<()> {
     for plan in &plans {
         let mut command = cargo(&["test", "-p", "libv8", "--all-features"]);
         sum.run(command.env("LIBV8_ARCHIVE", &plan.archive))?;
+    }
+    Ok(())
+}
+
+/// The archive that was just built, as users of C, C++ and Python have it; pip fetches their tools the first time.
+fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer::real_tests"]);
+        command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
 }
@@ -191,6 +209,16 @@ fn test_readers(sum: &mut Sum) -> Result<()> {
     let servers = Workspace::open()?.cache.downloads().join("test-servers");
     let mut command = cargo(&["test", "-p", "xtask", "--bins", "publish::real_tests"]);
     sum.run(command.env("LIBV8_TEST_SERVERS", servers))
+}
+
+/// Stores against real servers on loopback; apt and pip fetch them the first time. What the tool says without the
+/// clients of stores is tried too.
+fn test_stores(sum: &mut Sum) -> Result<()> {
+    if cfg!(target_os = "linux") {
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "store::"]);
+        sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))?;
+    }
+    sum.run(&mut cargo(&["test", "-p", "xtask", "--no-default-features", "--bins", "store::tests"]))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.

@@ -100,14 +100,7 @@ impl Folder {
         let copied = receiver.finish()?;
         if copied != expected {
             let _ = fs::remove_file(&partial);
-            return Err(Error::failed(format!(
-                "{} changed while it was published: SHA-256 {} ({} bytes) was expected, {} ({} bytes) was read",
-                from.display(),
-                expected.sha256,
-                expected.size_bytes,
-                copied.sha256,
-                copied.size_bytes
-            )));
+            return Err(super::changed(from, expected, copied));
         }
         File::open(&partial).and_then(|file| file.sync_all()).or_io("sync", &partial)?;
         fs::rename(&partial, &path).or_io("create", &path)?;

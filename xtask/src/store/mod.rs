@@ -8,10 +8,20 @@
 
 mod address;
 mod folder;
+#[cfg(feature = "store-github")]
+mod github;
+#[cfg(feature = "store-oci")]
+mod oci;
 mod pointer;
 mod receive;
+#[cfg(any(feature = "store-s3", feature = "store-oci", feature = "store-github"))]
+mod remote;
+#[cfg(feature = "store-s3")]
+mod s3;
 #[cfg(test)]
 pub mod suite;
+#[cfg(all(test, any(feature = "store-s3", feature = "store-oci", feature = "store-github")))]
+mod testing;
 
 use std::fmt;
 use std::path::Path;
@@ -22,14 +32,29 @@ use crate::error::{Error, Result};
 
 pub use address::Address;
 pub use folder::Folder;
+#[cfg(feature = "store-github")]
+pub use github::GitHub;
+#[cfg(feature = "store-oci")]
+pub use oci::Oci;
 pub use pointer::{POINTER_FILE, Pointer, Version};
 pub use receive::Receiver;
+#[cfg(feature = "store-s3")]
+pub use s3::S3;
 
 /// A place for releases.
 #[derive(Debug)]
 pub enum Store {
     /// A folder, local or mounted.
     Folder(Folder),
+    /// A bucket of S3.
+    #[cfg(feature = "store-s3")]
+    S3(S3),
+    /// A repository of a registry of containers.
+    #[cfg(feature = "store-oci")]
+    Oci(Oci),
+    /// The releases of a repository of GitHub.
+    #[cfg(feature = "store-github")]
+    GitHub(GitHub),
 }
 
 /// A file of a release, as a store lists it.
@@ -56,15 +81,20 @@ impl Store {
     /// # Errors
     /// Usage, if the text names no store, or one that this build of the tool cannot speak to.
     pub fn open(text: &str) -> Result<Store> {
-        let left_out = |what: &str| {
-            Err(Error::usage(format!("{text:?}: this build of the tool has no {what}"))
-                .help("use dir:PATH, or build the tool with its default features"))
-        };
         match Address::parse(text)? {
             Address::Folder(path) => Folder::open(&path).map(Store::Folder),
-            Address::S3 { .. } => left_out("S3 client"),
-            Address::Oci { .. } => left_out("OCI client"),
-            Address::GitHub { .. } => left_out("GitHub client"),
+            #[cfg(feature = "store-s3")]
+            Address::S3 { bucket, prefix } => S3::open(&bucket, &prefix).map(Store::S3),
+            #[cfg(not(feature = "store-s3"))]
+            Address::S3 { .. } => Err(left_out(text, "store-s3")),
+            #[cfg(feature = "store-oci")]
+            Address::Oci { host, name } => Oci::open(&host, &name).map(Store::Oci),
+            #[cfg(not(feature = "store-oci"))]
+            Address::Oci { .. } => Err(left_out(text, "store-oci")),
+            #[cfg(feature = "store-github")]
+            Address::GitHub { owner, repository } => GitHub::open(&owner, &repository).map(Store::GitHub),
+            #[cfg(not(feature = "store-github"))]
+            Address::GitHub { .. } => Err(left_out(text, "store-github")),
         }
     }
 
@@ -75,6 +105,12 @@ impl Store {
     pub fn latest(&self) -> Result<Option<(Pointer, Version)>> {
         match self {
             Store::Folder(folder) => folder.latest(),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => s3.latest(),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => oci.latest(),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => github.latest(),
         }
     }
 
@@ -86,6 +122,12 @@ impl Store {
         checked(&[release, name])?;
         match self {
             Store::Folder(folder) => folder.read(release, name, to, max_bytes),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => s3.read(release, name, to, max_bytes),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => oci.read(release, name, to, max_bytes),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => github.read(release, name, to, max_bytes),
         }
     }
 
@@ -98,6 +140,12 @@ impl Store {
         checked(&[release])?;
         let mut listed = match self {
             Store::Folder(folder) => folder.list(release),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => s3.list(release),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => oci.list(release),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => github.list(release),
         }?;
         listed.sort();
         Ok(listed)
@@ -112,6 +160,12 @@ impl Store {
         checked(&[release, name])?;
         match self {
             Store::Folder(folder) => folder.put(release, name, from, expected),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => s3.put(release, name, from, expected),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => oci.put(release, name, from, expected),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => github.put(release, name, from, expected),
         }
     }
 
@@ -124,6 +178,12 @@ impl Store {
         checked(&[&pointer.release])?;
         match self {
             Store::Folder(folder) => folder.commit(pointer, replacing),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => s3.commit(pointer, replacing),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => oci.commit(pointer, replacing),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => github.commit(pointer, replacing),
         }
     }
 
@@ -131,6 +191,13 @@ impl Store {
     pub fn origin(&self) -> Option<String> {
         match self {
             Store::Folder(folder) => Some(folder.origin()),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => Some(s3.origin()),
+            // A registry gives a file by its digest, to those who have asked for a token first.
+            #[cfg(feature = "store-oci")]
+            Store::Oci(_) => None,
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => Some(github.origin()),
         }
     }
 }
@@ -140,6 +207,12 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Store::Folder(folder) => write!(f, "dir:{}", folder.root().display()),
+            #[cfg(feature = "store-s3")]
+            Store::S3(s3) => write!(f, "{s3}"),
+            #[cfg(feature = "store-oci")]
+            Store::Oci(oci) => write!(f, "{oci}"),
+            #[cfg(feature = "store-github")]
+            Store::GitHub(github) => write!(f, "{github}"),
         }
     }
 }
@@ -155,6 +228,25 @@ fn checked(names: &[&str]) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// The error of an address that only a feature of cargo's speaks to.
+#[cfg(not(all(feature = "store-s3", feature = "store-oci", feature = "store-github")))]
+fn left_out(text: &str, feature: &str) -> Error {
+    Error::usage(format!("{text:?}: this tool was built without the feature {feature}"))
+        .help(format!("cargo run --package xtask --features {feature} -- …   or use dir:PATH"))
+}
+
+/// The error of a put whose file is not what was promised.
+pub fn changed(from: &Path, expected: SizedSha256, there: SizedSha256) -> Error {
+    Error::failed(format!(
+        "{} changed while it was published: SHA-256 {} ({} bytes) was expected, {} ({} bytes) was read",
+        from.display(),
+        expected.sha256,
+        expected.size_bytes,
+        there.sha256,
+        there.size_bytes
+    ))
 }
 
 /// The error of a put whose name has other bytes; `there` is what the store has.
@@ -189,6 +281,18 @@ pub fn lost_update(store: &str, wanted: &Pointer, there: Option<&Pointer>) -> Er
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(not(any(feature = "store-s3", feature = "store-oci", feature = "store-github")))]
+    fn an_address_names_the_feature_that_it_lacks() {
+        for (text, feature) in
+            [("s3://b", "store-s3"), ("oci://h/n", "store-oci"), ("github:o/r", "store-github")]
+        {
+            let error = Store::open(text).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(&format!("without the feature {feature}\n")), "{error}");
+        }
+    }
 
     #[test]
     fn names_that_mean_something_to_a_path_or_a_url_are_refused() {

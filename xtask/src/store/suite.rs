@@ -21,14 +21,19 @@ pub const INTERRUPTED: &str = "9.0.0.6-1";
 
 /// Every test that needs nothing but the store.
 pub fn run(open: &Open<'_>) {
+    run_one_by_one(open);
+    f44_two_publishers_put_other_bytes(open);
+    f44_two_publishers_commit(open);
+}
+
+/// Every test in which nothing happens at the same time.
+pub fn run_one_by_one(open: &Open<'_>) {
     nothing_is_there(&open());
     f45_same_bytes_are_nothing_and_others_are_refused(&open());
     a_list_has_every_file_and_what_is_read_is_what_was_put(&open());
     a_file_longer_than_its_limit_is_not_read(&open());
     a_source_that_is_not_what_was_promised_is_not_put(&open());
-    f44_two_publishers_put_other_bytes(open);
     f46_a_lost_update_is_found(open);
-    f44_two_publishers_commit(open);
 }
 
 /// Files of a test, on this machine.
