@@ -6,6 +6,8 @@ mod ci;
 mod commands;
 mod compile;
 mod consumer;
+#[cfg(test)]
+mod consumer_tests;
 mod distribute;
 mod env;
 mod error;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts and kills the tool itself")]
 
+#[path = "../src/consumer/mod.rs"]
+#[allow(dead_code, reason = "what the archives of the sample hold for build systems")]
+mod consumer;
 #[path = "support/publisher.rs"]
 mod publisher;
 #[path = "../src/verify/sample.rs"]

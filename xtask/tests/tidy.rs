@@ -67,7 +67,7 @@ const RULES: &[Rule] = &[
             ("xtask/tests/", "snapshots, command lines, and what a compiler said"),
             ("xtask/src/compile/pipeline_tests.rs", "a test"),
             ("patches/0006-musl-by-its-own-triple.patch", "lines of V8's build files"),
-            ("xtask/src/consumer/snapshots/", "snapshots of files for build systems"),
+            ("xtask/src/consumer_tests/snapshots/", "snapshots of files for build systems"),
             ("xtask/src/smoke/plans/", "snapshots of command lines"),
             ("xtask/src/smoke/tests.rs", "a test"),
             ("xtask/src/source/tests.rs", "a test"),

@@ -135,6 +135,45 @@ fn a_fresh_project() {
     f36_twenty_builds_at_once(&story);
 }
 
+/// Every embedder compiles them. On all systems, and with what `v8-archive` itself is counted.
+#[test]
+fn few_crates_are_compiled_for_the_build_script() {
+    let count = |features: &[&str], target: &[&str]| -> Vec<String> {
+        let mut command = Command::new(env!("CARGO"));
+        command.args([
+            "tree",
+            "--offline",
+            "-p",
+            "libv8",
+            "-e",
+            "build,normal",
+            "--prefix",
+            "none",
+            "--no-dedupe",
+        ]);
+        let output =
+            command.args(features).args(target).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut names: Vec<String> =
+            text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+        names.retain(|name| !name.is_empty() && !name.starts_with('[') && name != "libv8");
+        names.sort();
+        names.dedup();
+        names
+    };
+    let everywhere = ["--target", "all"];
+    assert_eq!(
+        count(&["--no-default-features"], &everywhere),
+        ["hifijson", "hmac-sha256", "ruzstd", "twox-hash", "v8-archive"]
+    );
+    let formats = count(&["--no-default-features", "--features", "gz,zip"], &everywhere);
+    assert!(formats.len() < 10, "{formats:?}");
+    // TLS is most of it; other systems have their own few for certificates.
+    let fetching = count(&[], &[]);
+    assert!(fetching.len() <= 40, "{}: {fetching:?}", fetching.len());
+}
+
 fn f49_a_release_is_fetched_from_a_clean_cache(story: &Story) {
     let server = Server::of(story.bytes.clone());
     story.write_lock(&format!("http://127.0.0.1:{}/libv8/{{release}}/{{name}}", server.port));

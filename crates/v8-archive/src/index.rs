@@ -12,8 +12,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::descriptor::{FormatOnly, UniqueKeys};
 use crate::lock::check_release;
+use crate::unique_keys::{FormatOnly, UniqueKeys};
 use crate::{ArchiveName, Error, Format, Sha256};
 
 /// The index's name in a release.

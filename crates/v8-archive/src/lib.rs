@@ -28,6 +28,9 @@ pub mod index;
 pub mod lock;
 pub mod name;
 pub mod path;
+mod read;
+#[cfg(feature = "index")]
+mod unique_keys;
 
 #[cfg(any(feature = "gz", feature = "zip"))]
 mod deflate;

@@ -112,7 +112,7 @@ fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
     let toolchain = workspace.toolchain(what, &plans)?;
     for plan in &plans {
         let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
-        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer::real_tests"]);
+        let mut command = cargo(&["test", "-p", "xtask", "--bins", "consumer_tests::real"]);
         command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
         sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }

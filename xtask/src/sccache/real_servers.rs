@@ -174,6 +174,7 @@ impl Servers {
     }
 
     /// A registry of containers; with a file of `htpasswd`'s, for those in it only.
+    #[cfg(feature = "store-oci")]
     pub fn registry(&self, users: Option<&Path>, work: &Path) -> Running {
         let port = free_port();
         let mut text = format!(

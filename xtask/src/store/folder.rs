@@ -176,8 +176,13 @@ fn sync_folder(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::net::TcpStream;
+
     use super::super::{Store, suite};
     use super::*;
+    use crate::env;
+    use crate::sccache::real_servers::Servers;
     use crate::toolchain::testing;
 
     /// A new folder, and what opens a store in it.
@@ -214,6 +219,44 @@ mod tests {
             fs::write(root.join(POINTER_FILE), " ".repeat(5000)).unwrap();
             let error = open().latest().unwrap_err().to_string();
             assert!(error.contains("has 5000 bytes, and may have 4096"), "{error}");
+        });
+    }
+
+    /// Head and body of an answer.
+    fn get(port: u16, path: &str, header: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n{header}connection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
+    }
+
+    #[test]
+    fn any_web_server_gives_a_folder_to_consumers() {
+        let Some(servers) = env::test_servers() else {
+            eprintln!("NOT TESTED: LIBV8_TEST_SERVERS is not set, as cargo xtask test does");
+            return;
+        };
+        with_store(|open, root| {
+            let (store, work) = (open(), testing::Folder::new());
+            let (from, bytes) = (work.path().join("a.tar.zst"), vec![7; 300_000]);
+            fs::write(&from, &bytes).unwrap();
+            let sized = Sha256::of_file(&from).unwrap();
+            store.put("9.0.0.1-1", "a.tar.zst", &from, sized).unwrap();
+            let pointer = Pointer::to("9.0.0.1-1", 1, sized.sha256);
+            store.commit(&pointer, None).unwrap();
+            let server = format!("root {:?};\n", root.display().to_string());
+            let nginx = Servers::in_folder(&servers).nginx(&server, work.path());
+            let (head, got) = get(nginx.port, "/9.0.0.1-1/a.tar.zst", "");
+            assert!(head.starts_with("HTTP/1.1 200") && got == bytes, "{head}");
+            // As a download goes on that was interrupted.
+            let (head, got) = get(nginx.port, "/9.0.0.1-1/a.tar.zst", "range: bytes=299990-\r\n");
+            assert!(head.starts_with("HTTP/1.1 206") && got == [7; 10], "{head}");
+            let (_, latest) = get(nginx.port, "/latest.json", "");
+            assert_eq!(Pointer::from_json(&latest, &"nginx").unwrap(), pointer);
+            assert!(get(nginx.port, "/9.0.0.1-2/a.tar.zst", "").0.starts_with("HTTP/1.1 404"));
         });
     }
 

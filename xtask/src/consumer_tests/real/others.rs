@@ -8,8 +8,8 @@ fn python_calls_a_shared_library_of_the_users_by_ctypes() {
     let library = user.path("libevaluate.so");
     let mut command = process::command("cc");
     command.args(["-fPIC", "-shared", "-fvisibility=hidden", "-Wl,--exclude-libs,ALL", "-Wl,-z,defs"]);
-    command.args(super::super::c_flags(&user.archive)).arg(example("python/evaluate.c"));
-    command.args(super::super::libraries(&user.descriptor, &user.archive));
+    command.args(crate::consumer::c_flags(&user.archive)).arg(example("python/evaluate.c"));
+    command.args(crate::consumer::libraries(&user.descriptor, &user.archive));
     good(command.arg("-o").arg(&library));
     let mut python = process::command("python3");
     assert_eq!(good(python.arg(example("python/evaluate.py")).arg(&library).arg(SOURCE)), VALUE);

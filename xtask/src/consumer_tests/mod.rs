@@ -1,11 +1,13 @@
 //! The files for build systems, whole: for a target with glibc and one with musl.
 
+mod real;
+
 use std::fmt::Write as _;
 
 use v8_archive::Descriptor;
 use v8_archive::descriptor::{Cxx, LibcFamily};
 
-use super::*;
+use crate::consumer::{check, files};
 use crate::verify::sample::Sample;
 
 /// As archives have it today.
@@ -27,12 +29,12 @@ fn descriptor(processor: &str, libc: LibcFamily) -> Descriptor {
 }
 
 /// Compares with the committed file beside this one; UPDATE_SNAPSHOTS=1 writes it anew.
-fn check(name: &str, descriptor: &Descriptor) {
+fn compare(name: &str, descriptor: &Descriptor) {
     let mut text = String::new();
     for (path, content) in files(descriptor) {
         let _ = write!(text, "==== {path}\n{content}");
     }
-    let path = crate::paths::repository().join("xtask/src/consumer/snapshots").join(name);
+    let path = crate::paths::repository().join("xtask/src/consumer_tests/snapshots").join(name);
     if crate::env::update_snapshots() {
         std::fs::write(&path, &text).unwrap();
     }
@@ -45,7 +47,7 @@ fn check(name: &str, descriptor: &Descriptor) {
 
 #[test]
 fn the_files_of_a_glibc_target() {
-    check("glibc.txt", &descriptor("x86_64", LibcFamily::Glibc));
+    compare("glibc.txt", &descriptor("x86_64", LibcFamily::Glibc));
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn the_files_of_a_musl_target_with_two_libraries() {
         v8_archive::descriptor::Library { name: "more".to_owned(), path: "lib/libmore.a".to_owned() };
     descriptor.libraries.push(second);
     descriptor.features.insert("webassembly".to_owned(), false);
-    check("musl.txt", &descriptor);
+    compare("musl.txt", &descriptor);
 }
 
 #[test]

@@ -31,13 +31,13 @@ impl User {
 #[test]
 fn a_setting_that_is_not_the_librarys_does_not_compile() {
     let Some(user) = User::new() else { return };
-    let words: Vec<String> = super::super::cxx_flags(&user.descriptor, &user.archive)
+    let words: Vec<String> = crate::consumer::cxx_flags(&user.descriptor, &user.archive)
         .into_iter()
         .filter(|word| word != "-nostdlib++")
         .collect();
     good(&mut user.compile_headers(&user.clangxx(), &words, PROGRAM));
 
-    for define in super::super::macros(&user.descriptor) {
+    for define in crate::consumer::macros(&user.descriptor) {
         let (name, value) = define.split_once('=').unwrap_or((define, ""));
         let word = format!("-D{define}");
         // Forgotten. Some compilers define this one themselves.
@@ -86,7 +86,7 @@ fn another_cxx_library_does_not_compile() {
     }
     // With every macro, but the system's C++ library.
     let mut words = vec!["-std=c++20".to_owned(), include];
-    words.extend(super::super::macros(&user.descriptor).map(|define| format!("-D{define}")));
+    words.extend(crate::consumer::macros(&user.descriptor).map(|define| format!("-D{define}")));
     let said = bad(&mut user.compile_headers(&["g++".to_owned()], &words, PROGRAM));
     assert!(said.contains("libv8: the C++ library is not this archive's"), "{said}");
     assert!(!said.contains("is not defined"), "{said}");

@@ -10,10 +10,6 @@ pub mod check;
 mod cmake;
 mod cps;
 mod pkg_config;
-#[cfg(test)]
-mod real_tests;
-#[cfg(test)]
-mod tests;
 mod vcpkg;
 
 use std::collections::BTreeMap;
@@ -65,7 +61,7 @@ pub fn files(descriptor: &Descriptor) -> BTreeMap<&'static str, String> {
         ("lib/cps/libv8.cps", cps::package(descriptor)),
         ("BUILD.bazel", bazel::build(descriptor)),
         ("MODULE.bazel", bazel::module(descriptor)),
-        ("conanfile.py", include_str!("consumer/conanfile.py").to_owned()),
+        ("conanfile.py", include_str!("conanfile.py").to_owned()),
         ("vcpkg/v8/portfile.cmake", vcpkg::port(descriptor)),
         ("vcpkg/v8/vcpkg.json", vcpkg::manifest(descriptor)),
         ("v8.bzl", bazel::constants(descriptor)),
@@ -92,7 +88,7 @@ fn system_words(descriptor: &Descriptor) -> Vec<String> {
 }
 
 /// All macros of V8's headers, of V8 and of its C++ library.
-fn macros(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
+pub fn macros(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
     descriptor.defines.iter().chain(&descriptor.cxx.defines).map(String::as_str)
 }
 
