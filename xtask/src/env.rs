@@ -28,6 +28,39 @@ pub const TABLE: &[(&str, &str)] = &[
         "the token of clients of --distribute's cluster, or a file that holds it",
     ),
     (
+        "LIBV8_SIGNING_KEY, LIBV8_SIGNING_KEY_FILE",
+        "the secret key of minisign that signs releases: its text, or a file that holds it",
+    ),
+    ("LIBV8_SIGNING_KEY_PASSWORD", "the password of that key, if it has one"),
+    (
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+        "who you are where releases lie on S3, and where LIBV8_CACHE does",
+    ),
+    (
+        "AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE",
+        "for releases: which entry of Amazon's files says it, and which files those are instead of ~/.aws/…",
+    ),
+    ("AWS_REGION, AWS_DEFAULT_REGION", "for releases: where the bucket is"),
+    (
+        "AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_VIRTUAL_HOSTED_STYLE_REQUEST, AWS_ALLOW_HTTP",
+        "for releases: an S3 server of your own; true if buckets are part of its name, and if it may be plain http \
+         although it is another machine",
+    ),
+    (
+        "LIBV8_REGISTRY_USER, LIBV8_REGISTRY_PASSWORD, LIBV8_REGISTRY_PASSWORD_FILE",
+        "who you are where releases lie in an OCI registry; the password, or a file that holds it",
+    ),
+    (
+        "LIBV8_REGISTRY_TOKEN, LIBV8_REGISTRY_TOKEN_FILE",
+        "instead of them: a token that the registry takes as it is, or a file that holds it",
+    ),
+    ("DOCKER_CONFIG", "without any of them: the folder of the file that docker login has written"),
+    (
+        "GITHUB_TOKEN, GH_TOKEN, GITHUB_TOKEN_FILE",
+        "who you are where releases lie on GitHub: a token that may write contents, or a file that holds it",
+    ),
+    ("GITHUB_API_URL", "another GitHub than github.com, as https://HOST/api/v3"),
+    (
         "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY",
         "with one of them, a shared cache is not asked whether it answers: only sccache speaks to it",
     ),
@@ -55,6 +88,7 @@ pub const TABLE: &[(&str, &str)] = &[
         "LIBV8_TEST_LLVM, LIBV8_TEST_ZIG, LIBV8_TEST_TOOL",
         "for the tool's own tests of a cluster: the overlay, the compiler inside it, and the tool",
     ),
+    ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
@@ -84,6 +118,73 @@ pub fn cache() -> Option<OsString> {
 /// `LIBV8_CACHE_MODE`.
 pub fn cache_mode() -> Option<OsString> {
     get("LIBV8_CACHE_MODE")
+}
+
+/// The variables `AWS_…` that are set, of those in the table.
+#[cfg(feature = "store-s3")]
+pub fn aws() -> std::collections::BTreeMap<&'static str, OsString> {
+    let names = TABLE.iter().flat_map(|(names, _)| names.split(", ")).filter(|name| name.starts_with("AWS_"));
+    names.filter_map(|name| Some((name, get(name)?))).collect()
+}
+
+/// The user's home folder.
+#[cfg(any(feature = "store-s3", feature = "store-oci"))]
+pub fn home() -> Option<PathBuf> {
+    get(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+}
+
+/// `LIBV8_REGISTRY_USER`.
+#[cfg(feature = "store-oci")]
+pub fn registry_user() -> Option<OsString> {
+    get("LIBV8_REGISTRY_USER")
+}
+
+/// `LIBV8_REGISTRY_PASSWORD`.
+#[cfg(feature = "store-oci")]
+pub fn registry_password() -> Option<OsString> {
+    get("LIBV8_REGISTRY_PASSWORD")
+}
+
+/// `LIBV8_REGISTRY_PASSWORD_FILE`.
+#[cfg(feature = "store-oci")]
+pub fn registry_password_file() -> Option<PathBuf> {
+    get("LIBV8_REGISTRY_PASSWORD_FILE").map(PathBuf::from)
+}
+
+/// `LIBV8_REGISTRY_TOKEN`.
+#[cfg(feature = "store-oci")]
+pub fn registry_token() -> Option<OsString> {
+    get("LIBV8_REGISTRY_TOKEN")
+}
+
+/// `LIBV8_REGISTRY_TOKEN_FILE`.
+#[cfg(feature = "store-oci")]
+pub fn registry_token_file() -> Option<PathBuf> {
+    get("LIBV8_REGISTRY_TOKEN_FILE").map(PathBuf::from)
+}
+
+/// `DOCKER_CONFIG`: the folder of `config.json`.
+#[cfg(feature = "store-oci")]
+pub fn docker_config() -> Option<PathBuf> {
+    get("DOCKER_CONFIG").map(PathBuf::from)
+}
+
+/// `GITHUB_TOKEN`, or `GH_TOKEN` as GitHub's own program has it.
+#[cfg(feature = "store-github")]
+pub fn github_token() -> Option<OsString> {
+    get("GITHUB_TOKEN").or_else(|| get("GH_TOKEN"))
+}
+
+/// `GITHUB_TOKEN_FILE`.
+#[cfg(feature = "store-github")]
+pub fn github_token_file() -> Option<PathBuf> {
+    get("GITHUB_TOKEN_FILE").map(PathBuf::from)
+}
+
+/// `GITHUB_API_URL`.
+#[cfg(feature = "store-github")]
+pub fn github_api_url() -> Option<OsString> {
+    get("GITHUB_API_URL")
 }
 
 /// The names of all variables, to keep some of them from the programs we start; a name that is not UTF-8 is none of those.
@@ -164,6 +265,21 @@ pub fn distribute_token_file() -> Option<PathBuf> {
     get("LIBV8_DISTRIBUTE_TOKEN_FILE").map(PathBuf::from)
 }
 
+/// `LIBV8_SIGNING_KEY`.
+pub fn signing_key() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY")
+}
+
+/// `LIBV8_SIGNING_KEY_FILE`.
+pub fn signing_key_file() -> Option<PathBuf> {
+    get("LIBV8_SIGNING_KEY_FILE").map(PathBuf::from)
+}
+
+/// `LIBV8_SIGNING_KEY_PASSWORD`.
+pub fn signing_key_password() -> Option<OsString> {
+    get("LIBV8_SIGNING_KEY_PASSWORD")
+}
+
 /// The `rustc` that cargo uses: `RUSTC`, or the one on `PATH`.
 pub fn rustc() -> OsString {
     get("RUSTC").unwrap_or_else(|| "rustc".into())
@@ -185,6 +301,18 @@ pub fn update_snapshots() -> bool {
 #[cfg(test)]
 pub fn test_sccache() -> Option<PathBuf> {
     get("LIBV8_TEST_SCCACHE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_ARCHIVE`.
+#[cfg(test)]
+pub fn test_archive() -> Option<PathBuf> {
+    get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_LLVM`.
+#[cfg(test)]
+pub fn test_llvm() -> Option<PathBuf> {
+    get("LIBV8_TEST_LLVM").map(PathBuf::from)
 }
 
 /// `LIBV8_TEST_SERVERS`.
@@ -213,12 +341,16 @@ mod tests {
 
     #[test]
     fn the_table_names_what_is_read() {
-        let named: BTreeSet<&str> = TABLE.iter().flat_map(|(names, _)| names.split(", ")).collect();
+        // Those of Amazon's are read out of the table itself.
+        let named = TABLE.iter().flat_map(|(names, _)| names.split(", "));
+        let named: BTreeSet<&str> = named.filter(|name| !name.starts_with("AWS_")).collect();
         // Names are the only literals in capitals after the table.
         let code = include_str!("env.rs").split_once("\n];\n").expect("the table ends").1;
         let code = code.split_once("mod tests {").expect("the tests follow").0;
         let is_name = |text: &&str| {
-            text.len() > 1 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+            !text.starts_with("AWS_")
+                && text.len() > 1
+                && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         };
         let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();
         assert_eq!(named, read);

@@ -69,6 +69,11 @@ impl Error {
         Error { kind, message, help: Vec::new() }
     }
 
+    /// What went wrong, without help.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exit status of the process.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

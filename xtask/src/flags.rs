@@ -9,10 +9,14 @@ use crate::env;
 
 mod archives;
 mod ci;
+mod fuzz;
+mod release;
 mod source;
 
-pub use archives::{Language, LinkLine, Smoke, Verify};
+pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
+pub use fuzz::Fuzz;
+pub use release::{Lock, Publish};
 pub use source::{MirrorKind, Source, SourceKind, Upstream};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
@@ -46,10 +50,16 @@ pub enum Command {
     LinkLine(LinkLine),
     /// Link programs with an archive and run JavaScript with them
     Smoke(Smoke),
+    /// Put a complete, signed release of archives into a store
+    Publish(Publish),
+    /// Pin a store's newest release in crates/libv8/prebuilt.toml
+    Lock(Lock),
     /// Test everything: lints, the tool, and a real V8, built and run
     Test(Test),
     /// List targets and variants, with what each can do today
     Targets(Targets),
+    /// Give spoiled input to every reader of what others wrote
+    Fuzz(Fuzz),
     /// Show a build as a page: what ran when, what was cached, what was slow
     Report(Report),
     /// Measure builds on this machine, and compare their objects
@@ -204,6 +214,9 @@ pub struct Test {
     /// Test without building V8
     #[arg(long)]
     pub no_v8: bool,
+    /// Build V8 once more, in another folder and under other conditions: it must give the same archive
+    #[arg(long, conflicts_with = "no_v8")]
+    pub rebuild: bool,
 }
 
 /// `targets`
@@ -256,7 +269,8 @@ pub struct Bench {
     /// Measure this alone; may be given several times [default: all]
     #[arg(long, value_enum)]
     pub only: Vec<Measure>,
-    /// Take what the last plain build said of itself, if it was whole and this machine has not been started since
+    /// Take what the last plain build said of itself, or go on with it if it was stopped; not if this machine has been
+    /// started since
     #[arg(long)]
     pub keep_plain: bool,
     /// Processes to run at once [default: the number of processors]

@@ -7,10 +7,13 @@ mod ci;
 mod commands;
 mod compile;
 mod consumer;
+#[cfg(test)]
+mod consumer_tests;
 mod distribute;
 mod env;
 mod error;
 mod flags;
+mod fuzz;
 mod http;
 mod layers;
 mod library;
@@ -24,6 +27,8 @@ mod paths;
 mod pch;
 mod plan;
 mod process;
+mod publish;
+mod rebuild;
 mod report;
 mod round;
 mod sccache;
@@ -33,6 +38,7 @@ mod smoke;
 #[path = "../tests/support/snapshot.rs"]
 mod snapshot;
 mod source;
+mod store;
 mod toolchain;
 mod verify;
 mod workspace;
@@ -47,7 +53,20 @@ fn main() -> ExitCode {
     if pch::shim::is_wanted(arguments.get(1)) {
         return pch::shim::main(&arguments[1..]);
     }
-    let result = match Flags::parse().command {
+    let command = Flags::parse().command;
+    let store = |address: &Option<String>| address.as_deref().and_then(store::lacks);
+    let lacks = match &command {
+        Command::Publish(flags) => store(&flags.to),
+        Command::Lock(flags) => store(&flags.from),
+        Command::BuildV8(flags) => flags.what.upstream.lacks(),
+        Command::Source(flags) => flags.what.upstream.lacks(),
+        _ => None,
+    };
+    let result = match command {
+        _ if let Some(feature) = lacks => match commands::again::with_feature(feature) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::BuildV8(flags) => commands::build_v8::run(&flags),
         Command::Plan(flags) => commands::plan::run(&flags),
         Command::Doctor(flags) => commands::doctor::run(&flags),
@@ -57,9 +76,12 @@ fn main() -> ExitCode {
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),
         Command::Smoke(flags) => commands::smoke::run(&flags),
+        Command::Publish(flags) => commands::publish::run(&flags),
+        Command::Lock(flags) => commands::lock::run(&flags),
         // Its last line is the sum of all tests, so it prints its own errors.
         Command::Test(flags) => return commands::test::run(&flags),
         Command::Targets(flags) => commands::targets::run(&flags),
+        Command::Fuzz(flags) => commands::fuzz::run(&flags),
         Command::Report(flags) => commands::report::run(&flags),
         Command::Bench(flags) => commands::bench::run(&flags),
         Command::Clean(flags) => commands::clean::run(&flags),

@@ -11,6 +11,7 @@ use v8_archive::pack::{PackOptions, Packed};
 use v8_archive::{FORMAT, Sha256};
 
 use crate::compile::{self, Build};
+use crate::consumer::{self, check};
 use crate::error::{Error, IoContext as _, Result};
 use crate::library::normalise::normalise;
 use crate::licences;
@@ -41,6 +42,7 @@ pub fn package(
     normalise(&library, &packed_library)?;
     let licenses = stage_licences(plan, build, toolchain, repository, &stage)?;
     let descriptor = descriptor(plan, build, toolchain, licenses)?;
+    stage_for_consumers(&descriptor, &stage)?;
 
     let output = plan.archive.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(output).or_io("create", output)?;
@@ -74,6 +76,10 @@ fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
     // As LLVM itself lays them out: the library's, the ABI's, and the site's configuration in one folder.
     let cxx = include.join("c++/v1");
     let is_needed = |path: &Path| {
+        // A second copy of all headers for C++03, which V8's own headers cannot be compiled with.
+        if path.iter().any(|part| part == "__cxx03") {
+            return false;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Templates of files that are made when the library is configured, and what only clang modules read.
         !name.ends_with(".in") && !name.ends_with(".txt") && !name.ends_with(".modulemap")
@@ -82,6 +88,26 @@ fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
     copy_folder(&tree.join("third_party/libc++abi/src/include"), &cxx, &is_needed)?;
     for name in ["__config_site", "__assertion_handler"] {
         copy_file(&tree.join("buildtools/third_party/libc++").join(name), &cxx.join(name))?;
+    }
+    Ok(())
+}
+
+/// What the archive says to the compilers and build systems of its users, and the line of V8's headers that has them look.
+fn stage_for_consumers(descriptor: &Descriptor, stage: &Path) -> Result<()> {
+    let config = stage.join(check::CONFIG);
+    let text = fs::read_to_string(&config).or_io("read", &config)?;
+    let guarded = check::guarded(&text).ok_or_else(|| {
+        Error::failed(format!(
+            "{} has not the one include guard behind which libv8-check.h is read",
+            config.display()
+        ))
+        .help("look at this V8's include/v8config.h, and change xtask/src/consumer/check.rs")
+    })?;
+    fs::write(&config, guarded).or_io("write", &config)?;
+    for (path, text) in consumer::files(descriptor) {
+        let path = stage.join(path);
+        make_parent(&path)?;
+        fs::write(&path, text).or_io("write", &path)?;
     }
     Ok(())
 }
@@ -231,7 +257,8 @@ fn descriptor(
     Ok(descriptor)
 }
 
-fn gn_value(text: &str) -> GnValue {
+/// The value of a GN argument as a descriptor has it.
+pub fn gn_value(text: &str) -> GnValue {
     match text {
         "true" => GnValue::Bool(true),
         "false" => GnValue::Bool(false),
@@ -305,10 +332,11 @@ fn copy_folder(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result
     Ok(())
 }
 
-/// How large the library in an archive is.
+/// How large the libraries in an archive are.
 pub fn library_bytes(packed: &Packed) -> u64 {
-    let library = packed.descriptor.files.iter().find(|file| file.path.starts_with("lib/"));
-    library.map_or(0, |file| file.size_bytes)
+    let libraries = &packed.descriptor.libraries;
+    let is_library = |path: &str| libraries.iter().any(|library| library.path == path);
+    packed.descriptor.files.iter().filter(|file| is_library(&file.path)).map(|file| file.size_bytes).sum()
 }
 
 #[cfg(test)]
@@ -326,6 +354,58 @@ mod tests {
         check("gen/v8/torque.cc", None);
         check("/usr/include/stdio.h", None);
         check("/c/tree/v8/a.h", Some("v8/a.h"));
+    }
+
+    #[test]
+    fn headers_are_those_that_a_user_of_v8_may_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [tree, stage] = ["tree", "stage"].map(|name| folder.path().join(name));
+        let cxx = "third_party/libc++/src/include";
+        for path in [
+            "v8/include/v8.h",
+            "v8/include/OWNERS",
+            "libv8/libv8.h",
+            "out/x/gen/v8/include/v8-gn.h",
+            &format!("{cxx}/vector"),
+            &format!("{cxx}/__vector/vector.h"),
+            &format!("{cxx}/__cxx03/__vector/vector.h"),
+            &format!("{cxx}/module.modulemap"),
+            &format!("{cxx}/CMakeLists.txt"),
+            "third_party/libc++abi/src/include/cxxabi.h",
+            "buildtools/third_party/libc++/__config_site",
+            "buildtools/third_party/libc++/__assertion_handler",
+        ] {
+            let path = tree.join(path);
+            make_parent(&path).unwrap();
+            fs::write(&path, "").unwrap();
+        }
+        stage_headers(&tree, &tree.join("out/x"), &stage).unwrap();
+        let mut found = Vec::new();
+        let mut folders = vec![stage.join("include")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(path.strip_prefix(&stage).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "include/c++/v1/__assertion_handler",
+                "include/c++/v1/__config_site",
+                "include/c++/v1/__vector/vector.h",
+                "include/c++/v1/cxxabi.h",
+                "include/c++/v1/vector",
+                "include/libv8.h",
+                "include/v8-gn.h",
+                "include/v8.h",
+            ]
+        );
     }
 
     #[test]

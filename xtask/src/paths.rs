@@ -104,6 +104,11 @@ impl Cache {
         self.root.join("unpacked")
     }
 
+    /// What `publish` and `lock` make and read meanwhile.
+    pub fn publishing(&self) -> PathBuf {
+        self.root.join("publish")
+    }
+
     /// A cache in a folder of its own: another machine's, as `ci simulate` plays it, or a test's.
     pub fn at(root: PathBuf) -> Cache {
         Cache { root }

@@ -313,7 +313,8 @@ fn object_world(has: &str) -> World {
 fn f04_a_file_with_another_digest_is_refused_and_there_is_no_tree() {
     let world = object_world("wrong");
     let (git, gcs) = (world.file_mirror(), format!("gcs=file://{}", world.path("storage").display()));
-    let arguments = ["--mirror", &git, "--mirror", &gcs, "--with", "third_party/files"];
+    let none = "cipd=file:///none";
+    let arguments = ["--mirror", &git, "--mirror", &gcs, "--mirror", none, "--with", "third_party/files"];
     let out = world.run("cache", &arguments);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(1), "{said}");

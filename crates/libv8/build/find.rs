@@ -1,4 +1,4 @@
-//! Which archive is linked: decided from what is wanted and what was seen, without touching a file.
+//! Which archive of a folder is linked: decided from what is wanted and what was seen.
 
 use std::path::{Path, PathBuf};
 
@@ -50,22 +50,24 @@ pub enum Choice {
 }
 
 impl Place {
-    /// `given` is `LIBV8_ARCHIVE`; `manifest_dir` is the folder of this crate.
+    /// `given` is `LIBV8_ARCHIVE`; `manifest_dir` is the folder of this crate. `None` outside of the workspace, where a folder
+    /// called `artifacts` is someone else's.
     ///
     /// # Errors
     /// If `given` is relative: to which folder, only the shell that set it knows.
-    pub fn new(given: Option<PathBuf>, manifest_dir: &Path) -> Result<Place, String> {
+    pub fn new(given: Option<PathBuf>, manifest_dir: &Path) -> Result<Option<Place>, String> {
         match given {
             Some(path) if path.is_relative() => Err(format!(
                 "LIBV8_ARCHIVE is '{0}', which is not absolute, and cargo starts build scripts in another folder\n\
                  help: LIBV8_ARCHIVE=\"$PWD/{0}\"",
                 path.display()
             )),
-            Some(path) => Ok(Place::Given(path)),
+            Some(path) => Ok(Some(Place::Given(path))),
             // crates/libv8 → the workspace; by name rather than by `..`, so that messages are easy to read.
             None => {
                 let workspace = manifest_dir.parent().and_then(Path::parent).unwrap_or(manifest_dir);
-                Ok(Place::Default(workspace.join("artifacts")))
+                let is_ours = workspace.join("targets.toml").is_file();
+                Ok(is_ours.then(|| Place::Default(workspace.join("artifacts"))))
             }
         }
     }
@@ -89,14 +91,22 @@ impl Wanted {
         format!("cargo xtask build-v8 --target {} --variant {}", self.target, self.variant())
     }
 
+    /// What the archive is called, in the default format.
+    ///
+    /// # Errors
+    /// If target or variant is malformed.
+    pub fn name(&self) -> Result<ArchiveName, String> {
+        ArchiveName::new(&self.v8_version, &self.target, self.variant(), Format::default())
+            .map_err(|error| error.to_string())
+    }
+
     /// Chooses at `place`, where `seen` is.
     ///
     /// # Errors
     /// If there is nothing to choose at a place that was given, or the wanted variant or target is malformed.
     pub fn choose(&self, place: &Place, seen: &Seen) -> Result<Choice, String> {
         let path = place.path();
-        let named = ArchiveName::new(&self.v8_version, &self.target, self.variant(), Format::default())
-            .map_err(|error| error.to_string())?;
+        let named = self.name()?;
         let names = match (place, seen) {
             (Place::Given(_), Seen::File) => {
                 return Ok(Choice::Archive { path: path.to_owned(), variant: self.variant.clone() });

@@ -93,7 +93,7 @@ fn remove_folders(out_dir: &Path, keep: Option<&Path>) -> Result<(), String> {
 }
 
 /// v8-archive speaks to who programs with it; this is for who runs cargo.
-fn sentence(error: Error) -> String {
+pub fn sentence(error: Error) -> String {
     match error {
         Error::FormatLeftOut { path, feature } => format!(
             "{}: libv8 reads .{feature} archives with its feature `{feature}` only\n\

@@ -1,15 +1,17 @@
 //! The build script's modules, on small archives without V8 in them. Needs no archive of V8 and links none.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use v8_archive::descriptor::{Cxx, CxxRuntime, Libc, LibcFamily, Library, Source, TlsModel};
-use v8_archive::{Descriptor, FORMAT, Format, PackOptions, Sha256};
+use v8_archive::Sha256;
+use v8_archive::descriptor::Library;
+
+use archives::{Folder, TARGET, VERSION, descriptor};
 
 use link::System;
 
+#[path = "support/archives.rs"]
+mod archives;
 #[path = "../build/find.rs"]
 mod find;
 #[path = "../build/link.rs"]
@@ -18,9 +20,6 @@ mod link;
 mod unpacked;
 
 use find::{Choice, Place, Seen, Wanted};
-
-const VERSION: &str = "15.2.124.1";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn wanted(variant: Option<&str>) -> Wanted {
     Wanted { v8_version: VERSION.into(), target: TARGET.into(), variant: variant.map(str::to_owned) }
@@ -121,9 +120,17 @@ fn what_is_no_variant_is_refused() {
 
 #[test]
 fn the_place() {
-    let place = |given: Option<&str>| Place::new(given.map(PathBuf::from), Path::new("/w s/crates/libv8"));
-    assert_eq!(place(None), Ok(Place::Default("/w s/artifacts".into())));
-    assert_eq!(place(Some("/x")), Ok(Place::Given("/x".into())));
+    let work = Folder::new();
+    let workspace = work.path.join("w s");
+    let crate_dir = workspace.join("crates/libv8");
+    fs::create_dir_all(&crate_dir).unwrap();
+    let place = |given: Option<&str>| Place::new(given.map(PathBuf::from), &crate_dir);
+    // `vendor/libv8` of someone else's project, with their own `artifacts`.
+    fs::create_dir(workspace.join("artifacts")).unwrap();
+    assert_eq!(place(None), Ok(None));
+    fs::write(workspace.join("targets.toml"), "").unwrap();
+    assert_eq!(place(None), Ok(Some(Place::Default(workspace.join("artifacts")))));
+    assert_eq!(place(Some("/x")), Ok(Some(Place::Given("/x".into()))));
     let error = place(Some("artifacts/a.zip")).unwrap_err();
     assert!(error.ends_with("help: LIBV8_ARCHIVE=\"$PWD/artifacts/a.zip\""), "{error}");
 }
@@ -286,73 +293,11 @@ fn an_unpacked_archive_is_verified_by_its_digests() {
     );
 }
 
-/// A new folder in the one that cargo gives to integration tests; removed when dropped.
-struct Folder {
-    path: PathBuf,
-}
-
-impl Folder {
-    fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("build script {} {}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).unwrap();
-        Folder { path }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A failed test must not be hidden by a second panic.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
 /// An archive in `work` whose library is the text `library`.
 fn pack(work: &Path, variant: &str, library: &str) -> PathBuf {
-    let files = Folder::new();
-    for (path, text) in [("lib/libv8.a", library), ("include/libv8.h", "/* */"), ("licenses/v8.txt", "BSD")] {
-        let path = files.path.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    let options = PackOptions { zstd_level: 1, ..PackOptions::default() };
-    v8_archive::pack(&files.path, &descriptor(variant), work, Format::TarZst, &options).unwrap().path
+    archives::pack(work, variant, library.as_bytes()).path
 }
 
 fn file(path: &str) -> v8_archive::descriptor::File {
     v8_archive::descriptor::File { path: path.into(), size_bytes: 0, sha256: Sha256::of_bytes(b"") }
-}
-
-fn descriptor(variant: &str) -> Descriptor {
-    let sha256 = Sha256::of_bytes(b"");
-    Descriptor {
-        format: FORMAT,
-        name: format!("libv8-{VERSION}-{TARGET}-{variant}"),
-        v8_version: VERSION.into(),
-        target: TARGET.into(),
-        variant: variant.into(),
-        build_id: sha256,
-        source: Source { kind: "crate".into(), package: "v8".into(), version: "152.2.0".into(), sha256 },
-        patches: Vec::new(),
-        gn_args: BTreeMap::new(),
-        defines: Vec::new(),
-        cxx: Cxx {
-            standard: "c++20".into(),
-            flags: Vec::new(),
-            defines: Vec::new(),
-            include_dirs: Vec::new(),
-        },
-        libraries: vec![Library { name: "v8".into(), path: "lib/libv8.a".into() }],
-        system_libraries: Vec::new(),
-        frameworks: Vec::new(),
-        cxx_runtime: CxxRuntime { name: "libc++".into(), abi_namespace: "__Cr".into(), bundled: true },
-        tls_model: TlsModel::LocalDynamic,
-        libc: Libc { family: LibcFamily::Glibc, floor: "2.28".into() },
-        features: BTreeMap::new(),
-        toolchain: Vec::new(),
-        dropped_flags: Vec::new(),
-        licenses: Vec::new(),
-        files: Vec::new(),
-    }
 }

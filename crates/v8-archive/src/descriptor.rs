@@ -5,13 +5,12 @@
 //! means, raises [`FORMAT`], and a reader refuses a format it does not know. A key that occurs twice is refused anywhere in
 //! the file, since readers of JSON disagree on which of the two counts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use crate::{ArchiveName, Error, Format, Sha256};
+use crate::{ArchiveName, Error, Format, Sha256, read};
 
 /// The descriptor's path in an archive.
 pub const DESCRIPTOR_FILE: &str = "V8.json";
@@ -20,7 +19,8 @@ pub const DESCRIPTOR_FILE: &str = "V8.json";
 pub const FORMAT: u32 = 1;
 
 /// The whole of `V8.json`. All paths are relative to the folder that holds it, with `/`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Descriptor {
     /// [`FORMAT`].
     pub format: u32,
@@ -70,7 +70,8 @@ pub struct Descriptor {
 }
 
 /// Where a V8 tree came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Source {
     /// `crate`, `node` or `depot-tools`; open, so that a new kind needs no new format.
     pub kind: String,
@@ -83,7 +84,8 @@ pub struct Source {
 }
 
 /// One applied patch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Patch {
     /// File name, as in `0001-short-name.patch`.
     pub name: String,
@@ -92,8 +94,9 @@ pub struct Patch {
 }
 
 /// The value of a GN argument, as the JSON value of the same shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(untagged))]
 pub enum GnValue {
     /// `true` or `false`.
     Bool(bool),
@@ -106,7 +109,8 @@ pub enum GnValue {
 }
 
 /// How to compile against V8's C++ headers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Cxx {
     /// The lowest standard, as in `c++20`.
     pub standard: String,
@@ -119,7 +123,8 @@ pub struct Cxx {
 }
 
 /// A library of the archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Library {
     /// The name as for `-l`, as in `v8`.
     pub name: String,
@@ -128,7 +133,8 @@ pub struct Library {
 }
 
 /// A C++ runtime library.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct CxxRuntime {
     /// As in `libc++`.
     pub name: String,
@@ -139,8 +145,9 @@ pub struct CxxRuntime {
 }
 
 /// How compiled code reaches thread-local variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum TlsModel {
     /// Executables only: a shared library with this does not link.
     LocalExec,
@@ -155,7 +162,8 @@ pub enum TlsModel {
 }
 
 /// A C library and the lowest version that has all the library needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Libc {
     /// Which.
     pub family: LibcFamily,
@@ -164,24 +172,26 @@ pub struct Libc {
 }
 
 /// The C libraries of our targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub enum LibcFamily {
     /// GNU.
-    #[serde(rename = "glibc")]
+    #[cfg_attr(feature = "serde", serde(rename = "glibc"))]
     Glibc,
     /// Alpine's and others'.
-    #[serde(rename = "musl")]
+    #[cfg_attr(feature = "serde", serde(rename = "musl"))]
     Musl,
     /// Windows'.
-    #[serde(rename = "ucrt")]
+    #[cfg_attr(feature = "serde", serde(rename = "ucrt"))]
     Ucrt,
     /// macOS'.
-    #[serde(rename = "libSystem")]
+    #[cfg_attr(feature = "serde", serde(rename = "libSystem"))]
     LibSystem,
 }
 
 /// A tool that took part in the build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct Tool {
     /// As in `clang`.
     pub name: String,
@@ -192,7 +202,8 @@ pub struct Tool {
 }
 
 /// The licence of one part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct License {
     /// As in `icu`.
     pub part: String,
@@ -205,7 +216,8 @@ pub struct License {
 }
 
 /// A file of the archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct File {
     /// Path in the archive; see [`path`](crate::path) for the rules.
     pub path: String,
@@ -223,17 +235,17 @@ impl Descriptor {
     /// what version, target and variant make it (the descriptor of another archive, put in place).
     pub fn from_json(json: &[u8], origin: &str) -> Result<Self, Error> {
         let fail = |why: String| Error::Descriptor { origin: origin.to_owned(), why };
-        let invalid = |error: serde_json::Error| fail(format!("invalid descriptor: {error}"));
-        // Before anything else: a duplicate `format` must not pick the rules it is judged by.
-        serde_json::from_slice::<UniqueKeys>(json).map_err(invalid)?;
-        let found = serde_json::from_slice::<FormatOnly>(json).map_err(invalid)?.format;
+        let invalid = |why: String| fail(format!("invalid descriptor: {why}"));
+        let value = read::parse(json).map_err(invalid)?;
+        // First, since the rest of an unknown format cannot be judged.
+        let found = read::format(&value).map_err(invalid)?;
         if found != u64::from(FORMAT) {
             return Err(fail(format!(
                 "descriptor format {found}, but this program reads format {FORMAT}\nhelp: use {} version of the program",
                 if found > u64::from(FORMAT) { "a newer" } else { "an older" },
             )));
         }
-        let descriptor: Self = serde_json::from_slice(json).map_err(invalid)?;
+        let descriptor = read::descriptor(&value).map_err(invalid)?;
         let expected = descriptor.archive_name(Format::default())?.stem();
         if descriptor.name != expected {
             let name = &descriptor.name;
@@ -243,6 +255,7 @@ impl Descriptor {
     }
 
     /// The one JSON text of this value: two spaces, keys in the order of these types, maps sorted, a newline at the end.
+    #[cfg(feature = "serde")]
     pub fn to_json(&self) -> String {
         // Strings, numbers and maps with string keys only: nothing here can fail to serialise.
         let mut json = serde_json::to_string_pretty(self).expect("a descriptor has only string keys");
@@ -256,72 +269,5 @@ impl Descriptor {
     /// [`Error::Name`] if version, target or variant is malformed.
     pub fn archive_name(&self, format: Format) -> Result<ArchiveName, Error> {
         ArchiveName::new(&self.v8_version, &self.target, &self.variant, format)
-    }
-}
-
-/// Read first, since the rest of an unknown format cannot be judged.
-#[derive(Deserialize)]
-struct FormatOnly {
-    format: u64,
-}
-
-/// Any JSON value without a key twice in one object. `serde_json` refuses a duplicate field of a struct, but
-/// lets the later of two win in a map, and does not look at unknown fields.
-struct UniqueKeys;
-
-impl<'de> Deserialize<'de> for UniqueKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueKeysVisitor)
-    }
-}
-
-struct UniqueKeysVisitor;
-
-impl<'de> Visitor<'de> for UniqueKeysVisitor {
-    type Value = UniqueKeys;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueKeys, A::Error> {
-        let mut keys = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if keys.contains(&key) {
-                return Err(A::Error::custom(format_args!("the key '{key}' occurs twice in one object")));
-            }
-            keys.insert(key);
-            map.next_value::<UniqueKeys>()?;
-        }
-        Ok(UniqueKeys)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<UniqueKeys, A::Error> {
-        while seq.next_element::<UniqueKeys>()?.is_some() {}
-        Ok(UniqueKeys)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_unit<E>(self) -> Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
     }
 }

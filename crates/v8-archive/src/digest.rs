@@ -6,8 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::Digest as _;
 
 use crate::Error;
 
@@ -30,7 +30,9 @@ pub struct SizedSha256 {
 impl Sha256 {
     /// The digest of bytes in memory.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self(sha2::Sha256::digest(bytes).into())
+        let mut hasher = Hasher::new();
+        hasher.update(bytes);
+        hasher.finish().sha256
     }
 
     /// Reads to the end.
@@ -70,10 +72,76 @@ impl From<[u8; 32]> for Sha256 {
     }
 }
 
+/// The one of three that was compiled in; they differ in speed and in what they cost to compile.
+#[cfg(feature = "ring")]
+mod backend {
+    /// Assembly: as quick in a build script, which is compiled without optimisation.
+    #[derive(Clone)]
+    pub(super) struct Sha256(ring::digest::Context);
+
+    impl Default for Sha256 {
+        fn default() -> Self {
+            Self(ring::digest::Context::new(&ring::digest::SHA256))
+        }
+    }
+
+    impl Sha256 {
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            self.0.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+        }
+    }
+}
+
+#[cfg(all(feature = "sha2", not(feature = "ring")))]
+mod backend {
+    use sha2::Digest as _;
+
+    /// The processor's own instructions.
+    #[derive(Clone, Default)]
+    pub(super) struct Sha256(sha2::Sha256);
+
+    impl Sha256 {
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            self.0.finalize().into()
+        }
+    }
+}
+
+#[cfg(not(any(feature = "sha2", feature = "ring")))]
+mod backend {
+    /// Portable.
+    #[derive(Clone)]
+    pub(super) struct Sha256(hmac_sha256::Hash);
+
+    impl Default for Sha256 {
+        fn default() -> Self {
+            Self(hmac_sha256::Hash::new())
+        }
+    }
+
+    impl Sha256 {
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            self.0.finalize()
+        }
+    }
+}
+
 /// Counts and hashes what it is given.
 #[derive(Clone, Default)]
 pub struct Hasher {
-    inner: sha2::Sha256,
+    inner: backend::Sha256,
     size_bytes: u64,
 }
 
@@ -91,7 +159,7 @@ impl Hasher {
 
     /// Size and digest of everything added.
     pub fn finish(self) -> SizedSha256 {
-        SizedSha256 { size_bytes: self.size_bytes, sha256: Sha256(self.inner.finalize().into()) }
+        SizedSha256 { size_bytes: self.size_bytes, sha256: Sha256(self.inner.finish()) }
     }
 }
 
@@ -158,12 +226,14 @@ impl FromStr for Sha256 {
     }
 }
 
+#[cfg(feature = "serde")]
 impl Serialize for Sha256 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+#[cfg(feature = "serde")]
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -189,6 +259,20 @@ mod tests {
             (&b"abc"[..], 3, ABC)
         );
         assert_eq!(Sha256::of_reader(&b"abc"[..]).unwrap(), sized);
+    }
+
+    #[cfg(all(feature = "sha2", feature = "ring"))]
+    #[test]
+    fn all_ways_of_computing_agree() {
+        use sha2::Digest as _;
+        let bytes: Vec<u8> = (0..10_000u32).map(|n| (n * n % 251) as u8).collect();
+        for length in (0..300).chain([9_999, 10_000]) {
+            let bytes = &bytes[..length];
+            let (portable, instructions) =
+                (hmac_sha256::Hash::hash(bytes), <[u8; 32]>::from(sha2::Sha256::digest(bytes)));
+            assert_eq!(Sha256::of_bytes(bytes), Sha256(portable), "{length} bytes");
+            assert_eq!(Sha256::of_bytes(bytes), Sha256(instructions), "{length} bytes");
+        }
     }
 
     #[test]

@@ -35,6 +35,23 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A `prebuilt.toml` is not exactly what it has to be.
+    Lock {
+        /// Where it was found.
+        origin: String,
+        /// The line, from 1; 0 if it is about the whole.
+        line: usize,
+        /// What is wrong there.
+        why: String,
+    },
+    /// A release's index, its signature or a key cannot be used.
+    #[cfg(feature = "index")]
+    Index {
+        /// Where it was found.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An archive is not exactly what it has to be.
     #[cfg(feature = "unpack")]
     Archive {
@@ -83,6 +100,9 @@ impl fmt::Display for Error {
                 write!(f, "'{given}' is not a SHA-256: expected 64 digits of 0-9 and a-f")
             }
             Error::Descriptor { origin, why } => write!(f, "{origin}: {why}"),
+            #[cfg(feature = "index")]
+            Error::Index { origin, why } => write!(f, "{origin}: {why}"),
+            Error::Lock { origin, line, why } => write!(f, "{origin}:{line}: {why}"),
             #[cfg(feature = "unpack")]
             Error::Archive { path, fault } => {
                 write!(f, "{}: {fault}", path.display())?;

@@ -3,6 +3,8 @@
 //! * [`name`]: what an archive is called, and what the name says;
 //! * [`descriptor`]: `V8.json`, the first entry of every archive;
 //! * [`digest`]: SHA-256, of files and streams;
+//! * [`lock`]: `prebuilt.toml`, the pins of a release;
+//! * [`index`] (feature `index`): the signed index of a release;
 //! * [`pack`](mod@pack) (feature `pack`): a folder and a descriptor become an archive; same input, same bytes;
 //! * [`unpack`](mod@unpack) (feature `unpack`, default): the strict reader;
 //! * [`tar`] (feature `unpack`): the one form of tar header that both take.
@@ -21,8 +23,14 @@
 pub mod descriptor;
 pub mod digest;
 mod error;
+#[cfg(feature = "index")]
+pub mod index;
+pub mod lock;
 pub mod name;
 pub mod path;
+mod read;
+#[cfg(feature = "index")]
+mod unique_keys;
 
 #[cfg(any(feature = "gz", feature = "zip"))]
 mod deflate;
@@ -55,6 +63,9 @@ pub use error::Error;
 pub use fault::Fault;
 #[cfg(feature = "unpack")]
 pub use folder::{FolderCheck, check_folder};
+#[cfg(feature = "index")]
+pub use index::Index;
+pub use lock::Lock;
 pub use name::{ArchiveName, Format};
 #[cfg(feature = "pack")]
 pub use pack::{PackOptions, Packed, pack};

@@ -220,6 +220,7 @@ impl<'a> Opened<'a> {
 
     fn walk(mut self, visit: Visit<'_>, report: Report<'_>) -> Result<Descriptor, Error> {
         let mut listing = Listing::new(&self.descriptor.files, report)?;
+        let mut last: Option<&str> = None;
         while let Some(raw) = self.entries.next().map_err(|error| archive_error(self.path, error))? {
             let entry = Entry { path: raw.path, size_bytes: raw.size_bytes };
             match listing.take(&entry) {
@@ -231,7 +232,13 @@ impl<'a> Opened<'a> {
                     // The size was compared before: an entry gives exactly what its header says, or an error.
                     if actual.sha256 != expected.sha256 {
                         let (expected, actual) = (expected.sha256, actual.sha256);
-                        report(Fault::Digest { entry: entry.path, expected, actual })?;
+                        report(Fault::Digest { entry: entry.path.clone(), expected, actual })?;
+                    }
+                    if let Some(last) =
+                        last.replace(&expected.path).filter(|last| *last > entry.path.as_str())
+                    {
+                        let why = format!("it stands behind '{last}', but files are sorted by path");
+                        report(Fault::NotCanonical { entry: entry.path, why })?;
                     }
                 }
                 Err(fault) => {
@@ -263,11 +270,18 @@ pub(crate) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Reports the paths of the list that no archive may hold.
+    /// Reports the paths of the list that no archive may hold, and those that are out of order.
     pub(crate) fn new(files: &'a [descriptor::File], report: Report<'_>) -> Result<Self, Error> {
         let mut listing = Self { waiting: BTreeMap::new(), paths: PathSet::default() };
         listing.paths.add_file(DESCRIPTOR_FILE).expect("the set is empty");
-        for file in files {
+        for (number, file) in files.iter().enumerate() {
+            if let Some(last) = files[..number].last().filter(|last| last.path > file.path) {
+                let why = format!(
+                    "{DESCRIPTOR_FILE} lists it behind '{}', but files are sorted by path",
+                    last.path
+                );
+                report(Fault::NotCanonical { entry: file.path.clone(), why })?;
+            }
             match listing.judge_path(&file.path) {
                 Ok(()) => drop(listing.waiting.insert(&file.path, file)),
                 Err(fault) => report(fault)?,

@@ -119,13 +119,18 @@ impl Builds<'_> {
         fs::remove_file(&statistics).or_io("remove", &statistics)
     }
 
+    /// Goes on with a plain build that was stopped since this machine was started; nothing if there is none.
+    pub fn stopped_plain(&self) -> Result<Option<Cost>> {
+        let part = self.plan_for(Kind::Plain).out.join(compile::PART);
+        if is_of_this_start(&part) { self.again(Kind::Plain).map(Some) } else { Ok(None) }
+    }
+
     /// What the plain build that is there has cost, if it is whole and was made since this machine was started.
     ///
     /// It takes hours, and does not depend on anything of ours: a measurement after it need not make it again.
     pub fn kept_plain(&self) -> Option<Cost> {
         let statistics = self.plan_for(Kind::Plain).out.join(compile::STATISTICS);
-        let made = fs::metadata(&statistics).and_then(|data| data.modified()).ok()?;
-        if !self.is_there(Kind::Plain) || made < process::machine_started()? {
+        if !self.is_there(Kind::Plain) || !is_of_this_start(&statistics) {
             return None;
         }
         let statistics: Statistics = serde_json::from_slice(&fs::read(statistics).ok()?).ok()?;
@@ -176,6 +181,12 @@ impl Builds<'_> {
         };
         Ok(half.and_then(self.again(Kind::Resume)?))
     }
+}
+
+/// Whether a file was written since this machine was started: what an earlier start measured may be another machine's.
+fn is_of_this_start(path: &Path) -> bool {
+    let made = fs::metadata(path).and_then(|data| data.modified()).ok();
+    made.zip(process::machine_started()).is_some_and(|(made, started)| made >= started)
 }
 
 /// Runs ninja until half of its steps are done, then kills it; how many were.

@@ -15,8 +15,11 @@ use crate::paths::write_whole;
 pub const FOLDER: &str = ".github/workflows";
 
 /// The files, each with its template. A template holds `@key@` where a value goes.
-const TEMPLATES: &[(&str, &str)] =
-    &[("test.yml", include_str!("test.yml.in")), ("v8.yml", include_str!("v8.yml.in"))];
+const TEMPLATES: &[(&str, &str)] = &[
+    ("nightly.yml", include_str!("nightly.yml.in")),
+    ("test.yml", include_str!("test.yml.in")),
+    ("v8.yml", include_str!("v8.yml.in")),
+];
 
 const HEAD: &str = "# Written by `cargo xtask ci workflow` from targets.toml, ci/actions.toml and a template in xtask/src/ci: \
 change those.\n";

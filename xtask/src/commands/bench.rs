@@ -87,7 +87,10 @@ fn measure(builds: &Builds<'_>, flags: &Bench) -> Result<()> {
         print!("\n{}", bench::table(&rows));
     };
     if wanted(Measure::Cold) {
-        let kept = if flags.keep_plain { builds.kept_plain() } else { None };
+        let kept = match flags.keep_plain {
+            true => builds.kept_plain().map_or_else(|| builds.stopped_plain(), |kept| Ok(Some(kept)))?,
+            false => None,
+        };
         let plain = match kept {
             Some(kept) => kept,
             None => builds.fresh(Kind::Plain)?,

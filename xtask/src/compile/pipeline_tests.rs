@@ -100,6 +100,33 @@ fn any_plan() -> Plan {
     plan::testing::every_target().remove(0)
 }
 
+/// As GN is about an argument that nothing declares: an error if it is told so, else a warning and status 0.
+const GN_THAT_KNOWS_ITS_ARGUMENTS: &str = r#"
+if grep -q '^v8_enable_nothing = ' "$2/args.gn"; then
+  case " $* " in
+    *' --fail-on-unused-args '*) printf 'ERROR at the command-line "--args":1:1: Build argument has no effect.\n'; exit 1 ;;
+    *) printf 'WARNING at the command-line "--args":1:1: Build argument has no effect.\n' ;;
+  esac
+fi
+"#;
+
+#[test]
+fn f50_an_unknown_gn_argument_fails_each_time() {
+    let mut world = World::new("");
+    let log = format!("LOG='{}'\n", world.folder.path().join("log").display());
+    world.toolchain.gn = world.folder.program("gn", &format!("{log}{GN_THAT_KNOWS_ITS_ARGUMENTS}{GN}"));
+    world.configure().unwrap();
+    let argument = world.plan.gn_args.values().next().unwrap().clone();
+    world.plan.gn_args.insert("v8_enable_nothing".to_owned(), argument);
+    for _ in 0..2 {
+        let error = world.configure().err().unwrap();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("Build argument has no effect"), "{error}");
+    }
+    world.plan.gn_args.remove("v8_enable_nothing");
+    world.configure().unwrap();
+}
+
 #[test]
 fn gn_is_told_the_plan_and_the_toolchain() {
     let world = World::new("");
@@ -296,4 +323,21 @@ fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
     assert_eq!(world.compile(None).unwrap().steps, 2);
     assert_eq!(world.calls("gn").len(), 1, "what was configured stays");
+}
+
+#[test]
+fn a_plain_build_that_was_stopped_goes_on_and_counts_both_parts() {
+    let world = World::new(
+        "n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done\n[ -e \"$LOG.second\" ] || { touch \"$LOG.second\"; exit 1; }\n\
+         echo '[1/1] a'",
+    );
+    let build = configure_with(&world.plan, &world.toolchain, Wrapper::None).unwrap();
+    let run = || compile_plain(&world.plan, &build, &world.toolchain, None);
+    run().unwrap_err();
+    let part = read_part(&build.out);
+    let whole = run().unwrap();
+    assert!(part.wall_s > 0.0 && part.cpu_s.unwrap() > 0.0, "{part:?}");
+    assert!(whole.wall_s > part.wall_s && whole.cpu_s > part.cpu_s, "{part:?} {whole:?}");
+    // As text: reading a number again may round it.
+    assert_eq!(world.read(STATISTICS), serde_json::to_string_pretty(&whole).unwrap());
 }

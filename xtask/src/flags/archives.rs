@@ -14,6 +14,29 @@ pub struct Verify {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Print::Text)]
     pub format: Print,
+    /// Build it again from its descriptor alone, with no compiled object of before, and name the first thing that differs
+    #[arg(long)]
+    pub rebuild: bool,
+    /// How
+    #[command(flatten)]
+    pub how: Rebuild,
+}
+
+/// `verify --rebuild`
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    /// Take compiled objects from the cache: quick, and it then trusts the cache
+    #[arg(long, requires = "rebuild")]
+    pub with_cache: bool,
+    /// A new folder to build in, which stays [default: one in the cache folder, removed if the archive is the same]
+    #[arg(long, value_name = "DIR", requires = "rebuild")]
+    pub folder: Option<PathBuf>,
+    /// Processes to run at once [default: the number of processors]
+    #[arg(long, short, value_name = "N", requires = "rebuild")]
+    pub jobs: Option<std::num::NonZeroU32>,
+    /// Stop cleanly after this time, with exit status 75; the same command goes on: 5h30m, 90m, 45s
+    #[arg(long, value_name = "TIME", value_parser = super::parse_duration, requires = "rebuild")]
+    pub deadline: Option<std::time::Duration>,
 }
 
 /// `link-line`

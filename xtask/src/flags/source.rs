@@ -34,6 +34,19 @@ pub struct Upstream {
     pub gclient: Option<PathBuf>,
 }
 
+impl Upstream {
+    /// The feature of this tool that fetching needs, if it was compiled without: files that are not in a folder.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let is_folder = |kind: MirrorKind| {
+            let mirror = self.mirrors.iter().rev().find(|(of, _)| *of == kind);
+            mirror.is_some_and(|(_, url)| url.starts_with("file://"))
+        };
+        let needs_http =
+            !self.with.is_empty() && ![MirrorKind::Gcs, MirrorKind::Cipd].into_iter().all(is_folder);
+        (needs_http && !cfg!(feature = "downloads")).then_some("downloads")
+    }
+}
+
 /// What a mirror is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MirrorKind {

@@ -6,7 +6,7 @@ pub mod read;
 
 /// An ELF object for tests: the name of its source, if any, and symbols, each with whether it is defined here.
 #[cfg(test)]
-fn test_object(file: Option<&str>, symbols: &[(&str, bool)]) -> Vec<u8> {
+pub fn test_object(file: Option<&str>, symbols: &[(&str, bool)]) -> Vec<u8> {
     use object::write::{Object, StandardSection, Symbol, SymbolSection};
     let mut object =
         Object::new(object::BinaryFormat::Elf, object::Architecture::X86_64, object::Endianness::Little);
@@ -32,4 +32,19 @@ fn test_object(file: Option<&str>, symbols: &[(&str, bool)]) -> Vec<u8> {
         });
     }
     object.write().unwrap()
+}
+
+/// For tests: a library in GNU's format, written by hand: members in the order given, with a time and an owner.
+#[cfg(test)]
+pub fn by_hand(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = b"!<arch>\n".to_vec();
+    for (name, bytes) in members {
+        let name = format!("{name}/");
+        out.extend(format!("{name:<16}1700000000  1000  1000  100755  {:<10}`\n", bytes.len()).as_bytes());
+        out.extend(*bytes);
+        if bytes.len() % 2 == 1 {
+            out.push(b'\n');
+        }
+    }
+    out
 }

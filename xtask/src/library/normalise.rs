@@ -144,23 +144,7 @@ fn unique_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::test_object;
-
-    /// A library in GNU's format, written by hand: members in the order given, with a time and an owner.
-    fn library(members: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut out = b"!<arch>\n".to_vec();
-        for (name, bytes) in members {
-            let name = format!("{name}/");
-            out.extend(
-                format!("{name:<16}1700000000  1000  1000  100755  {:<10}`\n", bytes.len()).as_bytes(),
-            );
-            out.extend(*bytes);
-            if bytes.len() % 2 == 1 {
-                out.push(b'\n');
-            }
-        }
-        out
-    }
+    use crate::library::{by_hand as library, test_object};
 
     fn check_names(names: &[&str], expected: &[&str]) {
         assert_eq!(unique_names(names.iter().copied()), expected, "{names:?}");

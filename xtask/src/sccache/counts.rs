@@ -43,7 +43,7 @@ impl Counts {
         let stats = value.get("stats")?;
         let sum = |name: &str| -> Option<u64> {
             let counts = stats.get(name)?.get("counts")?.as_object()?;
-            Some(counts.values().filter_map(serde_json::Value::as_u64).sum())
+            Some(counts.values().filter_map(serde_json::Value::as_u64).fold(0, u64::saturating_add))
         };
         let number = |value: &serde_json::Value, name: &str| {
             value.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0)
@@ -69,7 +69,7 @@ impl Counts {
             counts.store_hits = number(store, "hits");
             counts.store_writes = number(store, "writes");
             counts.store_write_errors = number(store, "write_failures");
-            let given = counts.store_writes + counts.store_write_errors;
+            let given = counts.store_writes.saturating_add(counts.store_write_errors);
             counts.store_pending = number(local, "writes").saturating_sub(given);
         }
         Some(counts)
@@ -78,18 +78,20 @@ impl Counts {
 
 impl AddAssign<&Counts> for Counts {
     fn add_assign(&mut self, other: &Counts) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.timeouts += other.timeouts;
-        self.read_errors += other.read_errors;
-        self.errors += other.errors;
-        self.write_errors += other.write_errors;
-        self.store_hits += other.store_hits;
-        self.store_writes += other.store_writes;
-        self.store_write_errors += other.store_write_errors;
+        // What another program says is no reason to overflow.
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.hits, other.hits);
+        add(&mut self.misses, other.misses);
+        add(&mut self.timeouts, other.timeouts);
+        add(&mut self.read_errors, other.read_errors);
+        add(&mut self.errors, other.errors);
+        add(&mut self.write_errors, other.write_errors);
+        add(&mut self.store_hits, other.store_hits);
+        add(&mut self.store_writes, other.store_writes);
+        add(&mut self.store_write_errors, other.store_write_errors);
         self.store_pending = other.store_pending;
         for (reason, count) in &other.not_cacheable {
-            *self.not_cacheable.entry(reason.clone()).or_default() += count;
+            add(self.not_cacheable.entry(reason.clone()).or_default(), *count);
         }
     }
 }
@@ -122,6 +124,11 @@ mod tests {
         twice += &expected;
         assert_eq!((twice.hits, twice.not_cacheable["-E"]), (8, 8));
         assert_eq!(Counts::parse("{}"), None);
+        let huge = text.replacen("\"C/C++\":3", "\"C/C++\":18446744073709551615", 1);
+        let huge = huge.replace("\"writes\":2", "\"writes\":18446744073709551615");
+        let mut counts = Counts::parse(&huge).unwrap();
+        counts += &counts.clone();
+        assert_eq!((counts.hits, counts.store_writes), (u64::MAX, u64::MAX));
         assert_eq!(Counts::parse("no json"), None);
     }
 }

@@ -18,6 +18,12 @@ const SANDBOX: [&str; 1] = ["bubblewrap"];
 /// An S3 server and a WebDAV server.
 const PYTHON: [&str; 6] = ["moto[s3]", "flask", "flask-cors", "wsgidav", "cheroot", "setuptools"];
 
+/// A registry of containers, which needs nothing but Debian's base.
+const REGISTRY: [&str; 1] = ["docker-registry"];
+
+/// A web server; its libraries are in Debian's base.
+const WEB: [&str; 1] = ["nginx"];
+
 /// Installed servers.
 pub struct Servers(PathBuf);
 
@@ -69,8 +75,14 @@ impl Servers {
             let lock = std::fs::File::create(folder.join("lock")).unwrap();
             lock.lock().unwrap();
             let servers = Servers(folder.to_owned());
-            for (name, packages) in [("debian", REDIS.as_slice()), ("sandbox", &SANDBOX), ("python", &PYTHON)]
-            {
+            let all = [
+                ("debian", REDIS.as_slice()),
+                ("sandbox", &SANDBOX),
+                ("python", &PYTHON),
+                ("registry", &REGISTRY),
+                ("web", &WEB),
+            ];
+            for (name, packages) in all {
                 let done = folder.join(name);
                 if !done.exists() {
                     let partial = folder.join(format!("{name}.partial"));
@@ -86,7 +98,7 @@ impl Servers {
     }
 
     /// By apt, with the user's own sources; its state lies here, the system's is read at most.
-    fn fetch_debian(packages: &[&str], to: &Path) {
+    pub fn fetch_debian(packages: &[&str], to: &Path) {
         let at = |name: &str| to.join(name).display().to_string();
         std::fs::create_dir_all(at("cache/archives/partial")).unwrap();
         std::fs::create_dir_all(at("state/lists/partial")).unwrap();
@@ -120,7 +132,7 @@ impl Servers {
     }
 
     /// By pip, into a folder of packages: an environment of its own would hold its path.
-    fn fetch_python(packages: &[&str], to: &Path) {
+    pub fn fetch_python(packages: &[&str], to: &Path) {
         let mut pip = process::command("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
         process::read(pip.arg(to).args(packages)).unwrap();
@@ -159,6 +171,43 @@ impl Servers {
         let port = free_port();
         let mut command = self.python(&["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
         Running::start(&mut command, port, &work.join("s3.log"))
+    }
+
+    /// A registry of containers; with a file of `htpasswd`'s, for those in it only.
+    #[cfg(feature = "store-oci")]
+    pub fn registry(&self, users: Option<&Path>, work: &Path) -> Running {
+        let port = free_port();
+        let mut text = format!(
+            "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {root:?}}}}}\n\
+             http: {{addr: 127.0.0.1:{port}, secret: of-the-test}}\n",
+            root = work.join("registry"),
+        );
+        if let Some(users) = users {
+            text += &format!("auth: {{htpasswd: {{realm: test, path: {users:?}}}}}\n");
+        }
+        let config = work.join(format!("registry-{port}.yml"));
+        std::fs::write(&config, text).unwrap();
+        let mut command = process::tied(self.0.join("registry/usr/bin/docker-registry"));
+        Running::start(command.arg("serve").arg(&config), port, &work.join(format!("registry-{port}.log")))
+    }
+
+    /// nginx with what stands in its `server { … }` beside the port.
+    pub fn nginx(&self, server: &str, work: &Path) -> Running {
+        let port = free_port();
+        let at = |name: &str| work.join(name).display().to_string();
+        // A worker of its own user could not read what only we can.
+        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let paths: String = paths.map(|name| format!("{name}_temp_path {:?};\n", at("nginx-temp"))).concat();
+        let text = format!(
+            "daemon off;\nmaster_process off;\npid {:?};\nevents {{}}\nhttp {{\naccess_log off;\n{paths}\
+             client_max_body_size 0;\nserver {{\nlisten 127.0.0.1:{port};\n{server}\n}}\n}}\n",
+            at(&format!("nginx-{port}.pid")),
+        );
+        let config = work.join(format!("nginx-{port}.conf"));
+        std::fs::write(&config, text).unwrap();
+        let mut command = process::tied(self.0.join("web/usr/sbin/nginx"));
+        command.arg("-e").arg("stderr").arg("-p").arg(work).arg("-c").arg(&config);
+        Running::start(&mut command, port, &work.join(format!("nginx-{port}.log")))
     }
 
     /// A WebDAV server for one user.

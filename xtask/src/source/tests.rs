@@ -225,7 +225,7 @@ fn bad_pins_are_refused() {
 
 #[test]
 #[cfg(unix)]
-fn a_changed_byte_in_the_package_is_named() {
+fn f04_a_changed_byte_in_the_package_is_named() {
     let world = World::new();
     let mut bytes = std::fs::read(world.crate_file()).unwrap();
     let middle = bytes.len() / 2;
@@ -480,7 +480,7 @@ mod with_cargo {
 }
 
 #[test]
-fn a_cut_package_is_named() {
+fn f01_a_cut_package_is_named() {
     let world = World::new();
     let bytes = std::fs::read(world.crate_file()).unwrap();
     let mut file = std::fs::File::create(world.crate_file()).unwrap();

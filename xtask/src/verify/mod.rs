@@ -24,6 +24,8 @@ use serde::Serialize;
 use v8_archive::descriptor::LibcFamily;
 use v8_archive::{Descriptor, Limits};
 
+use crate::consumer;
+use crate::consumer::check;
 use crate::error::{Error, Kind, Result};
 use crate::library::read::{Library, Machine, SymbolTable};
 
@@ -76,6 +78,8 @@ struct Archive<'data> {
     files: BTreeMap<&'data str, u64>,
     /// The text of [`C_HEADER`], if it is there.
     c_header: Option<String>,
+    /// Bytes of the files that consumers of the archive read first: [`consumer::files`], and V8's own header that reads ours.
+    for_consumers: BTreeMap<&'data str, &'data [u8]>,
     /// The members of all libraries together.
     library: &'data Library<'data>,
     /// What they define and need; V8 has some 200,000 symbols, so they are sorted once.
@@ -109,6 +113,7 @@ const CHECKS: &[Check] = &[
     Check { name: "descriptor", applies: always, run: package::descriptor },
     Check { name: "headers", applies: always, run: package::headers },
     Check { name: "licenses", applies: always, run: package::licenses },
+    Check { name: "consumers", applies: always, run: package::consumers },
     Check { name: "members", applies: elf_target, run: elf::members },
     Check { name: "machine", applies: elf_target, run: elf::machine },
     Check { name: "undefined", applies: elf_target, run: symbols::undefined },
@@ -155,7 +160,8 @@ pub fn check(path: &Path) -> Result<Report> {
     let format = opened.format();
     let mut wanted: Vec<String> =
         opened.descriptor().libraries.iter().map(|library| library.path.clone()).collect();
-    wanted.push(C_HEADER.to_owned());
+    let for_consumers = consumer::files(opened.descriptor());
+    wanted.extend(for_consumers.keys().copied().chain([C_HEADER, check::CONFIG]).map(str::to_owned));
 
     // One pass over the file: what the checks look into is kept, the rest is only digested.
     let mut kept: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -192,6 +198,12 @@ pub fn check(path: &Path) -> Result<Report> {
         contents: &contents,
         files: descriptor.files.iter().map(|file| (file.path.as_str(), file.size_bytes)).collect(),
         c_header: kept.get(C_HEADER).map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+        for_consumers: for_consumers
+            .keys()
+            .copied()
+            .chain([check::CONFIG])
+            .filter_map(|path| Some((path, kept.get(path)?.as_slice())))
+            .collect(),
         symbols: library.symbol_table(),
         library: &library,
         unreadable,

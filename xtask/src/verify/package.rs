@@ -3,6 +3,7 @@
 use v8_archive::ArchiveName;
 
 use super::{Archive, C_HEADER, Found, elf_target};
+use crate::consumer::{self, check};
 
 /// Container, listed files, sizes and digests, as the contract crate judges them.
 pub fn contents(archive: &Archive<'_>, found: &mut Found<'_>) {
@@ -84,5 +85,25 @@ pub fn licenses(archive: &Archive<'_>, found: &mut Found<'_>) {
             Some(0) => found.add(&license.part, format!("its text {} is empty", license.file)),
             Some(_) => {}
         }
+    }
+}
+
+/// What build systems and compilers read is what the descriptor says, and V8's headers have compilers read it.
+pub fn consumers(archive: &Archive<'_>, found: &mut Found<'_>) {
+    for (path, expected) in consumer::files(archive.descriptor) {
+        match archive.for_consumers.get(path) {
+            None => found.add(path, "is not in the archive"),
+            Some(bytes) if *bytes != expected.as_bytes() => {
+                found.add(path, "is not what the descriptor makes it")
+            }
+            Some(_) => {}
+        }
+    }
+    match archive.for_consumers.get(check::CONFIG) {
+        None => found.add(check::CONFIG, "is not in the archive"),
+        Some(bytes) if !check::is_guarded(&String::from_utf8_lossy(bytes)) => {
+            found.add(check::CONFIG, "does not read libv8-check.h first: wrong settings would compile");
+        }
+        Some(_) => {}
     }
 }

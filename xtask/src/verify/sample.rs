@@ -11,6 +11,8 @@ use object::{
 use v8_archive::descriptor::{Cxx, CxxRuntime, Libc, LibcFamily, Library, License, Source, TlsModel};
 use v8_archive::{Descriptor, FORMAT, Format, PackOptions, Sha256};
 
+use crate::consumer::{self, check};
+
 /// The target of the sample.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -101,6 +103,8 @@ impl Part {
 pub struct Sample {
     pub descriptor: Descriptor,
     pub files: BTreeMap<&'static str, Vec<u8>>,
+    /// Of [`consumer::files`], which are made of the descriptor as it is when it is packed: these are left out.
+    pub without: Vec<&'static str>,
     /// The objects of `lib/libv8.a`, by name.
     pub parts: BTreeMap<&'static str, Part>,
     /// Written as `lib/libv8.a` instead of the library of `parts`.
@@ -176,12 +180,18 @@ impl Sample {
             ("include/v8.h", "#include \"v8-gn.h\"\n"),
             ("include/v8-gn.h", "#define V8_INTL_SUPPORT\n"),
             ("include/libv8.h", "const char *libv8_version(void);\n"),
+            (check::CONFIG, "#ifndef V8CONFIG_H_\n#define V8CONFIG_H_\n#endif\n"),
             ("include/c++/vector", "// vector\n"),
             ("licenses/v8.txt", "Copyright\n"),
         ];
+        let guarded = |path: &str, text: &str| match path {
+            check::CONFIG => check::guarded(text).unwrap().into_bytes(),
+            _ => text.as_bytes().to_vec(),
+        };
         Sample {
             descriptor,
-            files: files.map(|(path, text)| (path, text.as_bytes().to_vec())).into(),
+            files: files.map(|(path, text)| (path, guarded(path, text))).into(),
+            without: Vec::new(),
             parts: [("api.o", api), ("wasm.o", wasm)].into(),
             library: None,
             format: Format::TarZst,
@@ -227,6 +237,11 @@ impl Sample {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         };
+        for (path, text) in consumer::files(&self.descriptor) {
+            if !self.without.contains(&path) {
+                write(path, text.as_bytes());
+            }
+        }
         for (path, bytes) in &self.files {
             write(path, bytes);
         }

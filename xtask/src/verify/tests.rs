@@ -29,7 +29,7 @@ fn a_good_archive_has_no_fault_in_any_format() {
         assert_eq!(
             print::text(&report),
             format!(
-                "no fault found: libv8-15.2.124.1-{TARGET}-release.{} (17 checks, 2 members)\n",
+                "no fault found: libv8-15.2.124.1-{TARGET}-release.{} (18 checks, 2 members)\n",
                 format.extension()
             )
         );
@@ -84,6 +84,25 @@ const CASES: &[Case] = &[
         &["licenses: v8: its text licenses/v8.txt is empty"],
     ),
     (|s| s.descriptor.licenses[0].spdx = " ".into(), &["licenses: v8: has no SPDX expression"]),
+    (
+        |s| s.without = vec!["v8.bzl", "lib/pkgconfig/v8.pc"],
+        &[
+            "consumers: lib/pkgconfig/v8.pc: is not in the archive",
+            "consumers: v8.bzl: is not in the archive",
+        ],
+    ),
+    (
+        |s| drop(s.files.insert("lib/cmake/V8/V8Config.cmake", b"# mine\n".to_vec())),
+        &["consumers: lib/cmake/V8/V8Config.cmake: is not what the descriptor makes it"],
+    ),
+    (
+        |s| drop(s.files.insert("include/v8config.h", b"#define V8CONFIG_H_\n".to_vec())),
+        &["consumers: include/v8config.h: does not read libv8-check.h first: wrong settings would compile"],
+    ),
+    (
+        |s| drop(s.files.remove("include/v8config.h")),
+        &["consumers: include/v8config.h: is not in the archive"],
+    ),
     (
         |s| {
             let header =
@@ -234,7 +253,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn each_spoiled_archive_gives_exactly_its_faults() {
+fn f51_f56_each_spoiled_archive_gives_exactly_its_faults() {
     for (number, (spoil, expected)) in CASES.iter().enumerate() {
         let mut sample = Sample::good();
         spoil(&mut sample);
@@ -338,7 +357,7 @@ const CROSS_CASES: &[CrossCase] = &[
 ];
 
 #[test]
-fn each_spoiled_archive_of_another_target_gives_exactly_its_faults() {
+fn f56_each_spoiled_archive_of_another_target_gives_exactly_its_faults() {
     for (number, (processor, libc, spoil, expected)) in CROSS_CASES.iter().enumerate() {
         let mut sample = Sample::good_for(processor, *libc);
         spoil(&mut sample);
@@ -373,7 +392,7 @@ fn what_was_not_checked_is_said() {
     let report = report_of(&sample);
     assert_eq!(lines(&report), [""; 0]);
     let skipped: Vec<_> = report.skipped.iter().map(|skipped| skipped.check).collect();
-    let elf: Vec<_> = CHECKS.iter().map(|check| check.name).skip(4).collect();
+    let elf: Vec<_> = CHECKS.iter().map(|check| check.name).skip(5).collect();
     assert_eq!(skipped, elf);
     assert!(print::text(&report).contains("not checked: undefined: only ELF objects are read so far\n"));
 }

@@ -155,7 +155,9 @@ pub fn descriptor_of(entries: &[Raw]) -> Descriptor {
         size_bytes: entry.data.len() as u64,
         sha256: Sha256::of_bytes(&entry.data),
     };
-    Descriptor { files: entries.iter().filter(|entry| entry.listed).map(file).collect(), ..descriptor() }
+    let mut files: Vec<File> = entries.iter().filter(|entry| entry.listed).map(file).collect();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Descriptor { files, ..descriptor() }
 }
 
 /// The entries with their descriptor in front.
