@@ -248,9 +248,7 @@ fn test_cluster(what: &What, sum: &mut Sum) -> Result<()> {
     let toolchain = workspace.toolchain(what, &workspace.plans(what)?)?;
     let mut command = test_tool("distribute::real_tests");
     command.env("LIBV8_TEST_SCCACHE", &toolchain.sccache).env("LIBV8_TEST_LLVM", &toolchain.llvm);
-    // Whatever cargo does to the file meanwhile, this is the tool.
-    let tool = format!("/proc/{}/exe", std::process::id());
-    command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", tool);
+    command.env("LIBV8_TEST_ZIG", &toolchain.zig).env("LIBV8_TEST_TOOL", process::this_program()?);
     sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))
 }
 
