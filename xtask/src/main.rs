@@ -58,8 +58,7 @@ fn main() -> ExitCode {
         _ => None,
     };
     let result = match command {
-        _ if let Some(feature) = store.and_then(store::lacks) => match commands::again::with_feature(feature)
-        {
+        _ if store.and_then(store::lacks).is_some() => match commands::again::with_stores() {
             Ok(code) => return code,
             Err(error) => Err(error),
         },

@@ -1,21 +1,21 @@
-//! A command that speaks to a store runs once more, in a tool that has the store's client.
+//! A command that speaks to a store runs once more, in a tool that has the clients of stores.
 
 use std::process::ExitCode;
 
 use crate::error::{Error, Result};
 use crate::{env, paths, process};
 
-/// Has cargo compile this tool with `feature` and run it with the arguments of this process, which it replaces where the
+/// Has cargo compile this tool with all clients and run it with the arguments of this process, which it replaces where the
 /// system can do that.
 ///
 /// # Errors
 /// If cargo cannot be started.
-pub fn with_feature(feature: &str) -> Result<ExitCode> {
+pub fn with_stores() -> Result<ExitCode> {
     eprintln!(
         "this store needs a client that the tool is compiled without: cargo compiles it, which takes minutes once"
     );
     let mut command = process::command(env::cargo());
-    command.args(["run", "--quiet", "--package", "xtask", "--features", feature, "--manifest-path"]);
+    command.args(["run", "--quiet", "--package", "xtask", "--features", "stores", "--manifest-path"]);
     command.arg(paths::repository().join("Cargo.toml")).arg("--").args(std::env::args_os().skip(1));
     #[cfg(unix)]
     {
