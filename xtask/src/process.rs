@@ -20,6 +20,15 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// This program, to be started while it runs: on Linux whatever cargo puts in the place of its file meanwhile.
+pub fn this_program() -> Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(format!("/proc/{}/exe", std::process::id()).into());
+    }
+    std::env::current_exe()
+        .map_err(|error| Error::failed(format!("cannot find this program itself: {error}")))
+}
+
 /// The command line as a person would type it, with quotes where they are needed.
 pub fn display(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

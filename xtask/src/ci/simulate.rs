@@ -54,8 +54,7 @@ struct Chain<'a> {
 
 /// Plays the chain to its end. A slice that adds nothing is an error: the next one would add nothing either.
 pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<Row>> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?;
+    let program = process::this_program()?;
     let folder = flags.folder.clone().unwrap_or_else(|| workspace.cache.root().join("simulate"));
     let chain = Chain {
         program,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::error::{Error, Result};
 use crate::{env, paths, process};
 
-/// Has cargo compile this tool with `feature` and run it with the arguments of this process, which it replaces where the
+/// Has cargo compile this tool with all clients and run it with the arguments of this process, which it replaces where the
 /// system can do that.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ fn fuzz(target: Target, seed: u64, flags: &Fuzz, folder: &Path) -> Result<Result
     let folder = folder.join(format!("{}-{}", target.name(), std::process::id()));
     remove_folder(&folder)?;
     fs::create_dir_all(&folder).or_io("create", &folder)?;
-    let mut command = myself()?;
+    let mut command = process::command(process::this_program()?);
     command.args(["fuzz", &target.name(), "--seed", &seed.to_string(), "--time"]);
     command.arg(format!("{}s", flags.time.as_secs().max(1))).arg("--child").arg(&folder);
     // It ends by itself; the limit is for one that cannot.
@@ -102,13 +102,6 @@ fn fuzz(target: Target, seed: u64, flags: &Fuzz, folder: &Path) -> Result<Result
     };
     remove_folder(&folder)?;
     Ok(verdict)
-}
-
-fn myself() -> Result<std::process::Command> {
-    let program = std::env::current_exe();
-    let program =
-        program.map_err(|error| Error::failed(format!("cannot find this program itself: {error}")))?;
-    Ok(process::command(program))
 }
 
 /// The number of the input that is tried, from 0 (after the last, how many were), and how many were accepted.

@@ -164,8 +164,7 @@ fn side(file: &Path, paths: &BTreeSet<&str>) -> Result<Side> {
 
 /// `cargo xtask test --rebuild`: the archive once more, in another folder, under other conditions, by this same program.
 pub fn under_other_conditions(archive: &Path, deadline: Duration) -> Result<()> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::failed(format!("cannot find this program itself: {error}")))?;
+    let program = crate::process::this_program()?;
     let mut arguments: Vec<String> = vec!["verify".into(), "--rebuild".into()];
     arguments.push(archive.display().to_string());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -203,15 +203,9 @@ fn size_bytes(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// A copy of this program, which compilers run behind: cargo may replace the program while ninja runs, and on Linux may
-/// have done so before (its path is then gone, and the kernel's link leads to the file all the same).
+/// A copy of this program, which compilers run behind: cargo may replace the program while ninja runs.
 fn copy_of_ourselves(out: &Path) -> Result<PathBuf> {
-    let own = if cfg!(target_os = "linux") {
-        PathBuf::from("/proc/self/exe")
-    } else {
-        std::env::current_exe()
-            .map_err(|error| Error::failed(format!("cannot find this program: {error}")))?
-    };
+    let own = process::this_program()?;
     let folder = out.join(pch::shim::FOLDER);
     std::fs::create_dir_all(&folder).or_io("create", &folder)?;
     let shim = folder.join("shim");
