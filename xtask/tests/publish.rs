@@ -193,6 +193,10 @@ fn f49_what_was_published_is_fetched_by_its_lock_from_a_clean_cache() {
         let out = world.lock_with(more);
         assert!(out.status.success() && said(&out).contains("is what dir:"), "{}", said(&out));
     }
+    // Without a store, the one that it was made from.
+    let (file, key) = (world.path("lock.toml"), world.path("key.pub"));
+    let out = world.run_with(&["lock", "--file", &file, "--key", &key], &[]);
+    assert!(out.status.success() && said(&out).contains("is what dir:"), "{}", said(&out));
     world.archive("lite", "2");
     world.published(&[]);
     let out = world.lock_with(&["--check"]);

@@ -81,16 +81,42 @@ fn read(path: &Path) -> Result<Option<Pins>> {
     }
 }
 
-/// What `--from` says, or where the committed lock fetches from.
+/// What `--from` says, or the folder that the committed lock fetches from.
 fn store_name(flags: &Lock, before: &Option<Pins>) -> Result<String> {
-    let committed = || before.as_ref()?.release.as_ref().map(|release| release.origin.clone());
-    flags.from.clone().or_else(committed).ok_or_else(|| {
+    if let Some(from) = &flags.from {
+        return Ok(from.clone());
+    }
+    let file = flags.file.display();
+    let help = "cargo xtask lock --from STORE   with the store that publish has written to";
+    let Some(release) = before.as_ref().and_then(|pins| pins.release.as_ref()) else {
+        return Err(
+            Error::usage(format!("{file} pins no release yet, so it is not known where to look")).help(help)
+        );
+    };
+    folder_of(&release.origin).ok_or_else(|| {
+        let origin = &release.origin;
         Error::usage(format!(
-            "{} pins no release yet, so it is not known where to look",
-            flags.file.display()
+            "{file} says where consumers fetch ({origin}), which does not say which store that is"
         ))
-        .help("cargo xtask lock --from STORE   with the store that publish has written to")
+        .help(help)
     })
+}
+
+/// The store whose origin this is, if it is a folder's.
+fn folder_of(origin: &str) -> Option<String> {
+    let path = origin.strip_prefix("file://")?.strip_suffix("/{release}/{name}")?;
+    let mut bytes = Vec::new();
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(format!("dir:{}", String::from_utf8(bytes).ok()?))
 }
 
 fn pins(flags: &Lock, workspace: &Workspace, before: &Option<Pins>) -> Result<Pins> {
@@ -152,6 +178,18 @@ fn lock_of(index: &Index, index_sha256: Sha256, origin: String) -> Result<Pins> 
 mod tests {
     use super::*;
     use crate::toolchain::testing::Folder;
+
+    #[test]
+    fn the_store_of_an_origin() {
+        for path in ["/srv/libv8", "/a b/{x}/ü+"] {
+            let store = format!("dir:{path}");
+            let origin = Store::open(&store).unwrap().origin().unwrap();
+            assert_eq!(folder_of(&origin), Some(store), "{origin}");
+        }
+        for other in ["https://host/{release}/{name}", "file:///srv/{name}", "file:///a%2/{release}/{name}"] {
+            assert_eq!(folder_of(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn keys_are_given_as_text_or_as_files() {

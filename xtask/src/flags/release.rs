@@ -43,8 +43,8 @@ pub struct Publish {
 /// `lock`
 #[derive(Debug, Args)]
 pub struct Lock {
-    /// The store, as for publish [default: the origin in crates/libv8/prebuilt.toml]
-    #[arg(long, value_name = "STORE|URL")]
+    /// The store, as for publish [default: the folder that the lock file fetches from, if it is one]
+    #[arg(long, value_name = "STORE")]
     pub from: Option<String>,
     /// Whom to believe: a public key of minisign, or a file of such keys; may be given several times [default:
     /// crates/libv8/release-keys.pub]
