@@ -90,6 +90,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
+        "LIBV8_TEST_RELEASE",
+        "for the tool's own tests of releases: an archive of this machine's target; those beside it are published with it",
+    ),
+    (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
     ),
@@ -307,6 +311,12 @@ pub fn test_sccache() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn test_archive() -> Option<PathBuf> {
     get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_RELEASE`.
+#[cfg(all(test, target_os = "linux", feature = "store-s3", feature = "store-oci"))]
+pub fn test_release() -> Option<PathBuf> {
+    get("LIBV8_TEST_RELEASE").map(PathBuf::from)
 }
 
 /// `LIBV8_TEST_LLVM`.

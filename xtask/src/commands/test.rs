@@ -55,12 +55,13 @@ pub fn run(flags: &Test) -> ExitCode {
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
     let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
+    let release = "a release, published and consumed";
     // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
     // not leave them out.
     runner.step("real stores", test_stores);
     let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
+        [caches, cluster, readers, &build, with_v8, consumers, release, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
@@ -81,6 +82,7 @@ pub fn run(flags: &Test) -> ExitCode {
         if runner.step(&build, |_| build_v8::run(&build_flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
             runner.step(consumers, |sum| test_consumers(&what, sum));
+            runner.step(release, |sum| test_release(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
             runner.step(snapshots, |_| test_snapshots(&what));
@@ -90,7 +92,7 @@ pub fn run(flags: &Test) -> ExitCode {
                 runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
             }
         } else {
-            [with_v8, consumers, objects, tables, snapshots, again]
+            [with_v8, consumers, release, objects, tables, snapshots, again]
                 .into_iter()
                 .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
@@ -120,6 +122,23 @@ fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
         let (_, folder) = link_line::unpacked(&plan.archive, &workspace.cache)?;
         let mut command = test_tool("consumer_tests::real");
         command.env("LIBV8_TEST_ARCHIVE", folder).env("LIBV8_TEST_LLVM", &toolchain.llvm);
+        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
+    }
+    Ok(())
+}
+
+/// The archive that was just built and all that lie beside it, published to real stores and consumed by cargo.
+fn test_release(what: &What, sum: &mut Sum) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let workspace = Workspace::open()?;
+    // The tests start it.
+    let tool = ["build", "--quiet", "-p", "xtask", "--features", "stores,downloads"];
+    process::pass_on(&mut cargo(&tool), &mut |_| {})?;
+    for plan in &workspace.plans(what)? {
+        let mut command = test_tool("publish::real_release");
+        command.env("LIBV8_TEST_RELEASE", &plan.archive);
         sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
