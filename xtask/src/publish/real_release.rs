@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask test` says where archives and servers are, and has built the tool; without that nothing is tested here.
 
+mod traced;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -164,7 +166,11 @@ impl Project {
 
     /// `cargo run`, with an empty cache.
     fn run(&self, environment: &[(&str, &str)]) -> Command {
-        let mut command = process::command(env::cargo());
+        self.run_by(process::command(env::cargo()), environment)
+    }
+
+    /// The same by a command that ends in cargo.
+    fn run_by(&self, mut command: Command, environment: &[(&str, &str)]) -> Command {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             let is_of_the_outer_run = name.starts_with("CARGO_") && name != "CARGO_HOME";
@@ -272,6 +278,27 @@ fn from_a_copy_offline_and_over_http(publisher: &Publisher, store: &Path, projec
     fs::write(&archive, bytes).unwrap();
 }
 
+/// Beside its cache and `OUT_DIR`, whatever the files' modes would let it do; in a real build by cargo.
+fn it_writes_to_its_own_folders_and_starts_nothing(servers: &Servers, project: &Project, url: &str) {
+    let logs = project.path("logs");
+    fs::create_dir(&logs).unwrap();
+    let mut command = servers.strace();
+    command.args(traced::ARGUMENTS).arg("-o").arg(logs.join("log")).arg(env::cargo());
+    let (status, text) = said(&mut project.run_by(command, &[("LIBV8_MIRROR", url)]));
+    if text.contains("Operation not permitted") && text.contains("ptrace") {
+        eprintln!("NOT TESTED: what the build script writes, since processes may not be traced here");
+        return;
+    }
+    assert!(status == Some(0) && text.starts_with(VALUE), "{text}");
+    let mut allowed = vec![project.path("cache")];
+    let builds = project.target.join(project.own.target()).join("debug/build");
+    allowed.extend(fs::read_dir(builds).unwrap().flatten().map(|entry| entry.path().join("out")));
+    let (count, faults) = traced::check(&logs, "/build-script-main", &allowed);
+    assert_eq!(count, 1, "libv8's build script ran once");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    eprintln!("traced: it wrote to its own folders, and started nothing");
+}
+
 #[test]
 fn f43_f49_a_release_is_killed_completed_and_consumed_from_every_store() {
     let (Some(own), Some(servers)) = (env::test_release(), env::test_servers()) else {
@@ -290,6 +317,8 @@ fn f43_f49_a_release_is_killed_completed_and_consumed_from_every_store() {
     let web =
         servers.nginx(&format!("location /libv8/ {{ alias {:?}; }}", format!("{}/", store.display())), work);
     from_a_copy_offline_and_over_http(&publisher, &store, &project, &web);
+    let url = format!("http://127.0.0.1:{}/libv8", web.port);
+    it_writes_to_its_own_folders_and_starts_nothing(servers, &project, &url);
 
     let amazon = servers.s3(work);
     make_bucket(&amazon);
