@@ -183,7 +183,7 @@ mod tests {
     fn the_store_of_an_origin() {
         for path in ["/srv/libv8", "/a b/{x}/ü+"] {
             let store = format!("dir:{path}");
-            let origin = Store::open(&store).unwrap().origin().unwrap();
+            let origin = Store::open(&store).unwrap().origin();
             assert_eq!(folder_of(&origin), Some(store), "{origin}");
         }
         for other in ["https://host/{release}/{name}", "file:///srv/{name}", "file:///a%2/{release}/{name}"] {
