@@ -23,6 +23,8 @@ use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::Toolchain;
 
 mod configure;
+#[cfg(all(test, target_os = "linux"))]
+mod patch_tests;
 mod stale;
 
 pub use configure::{Build, Wrapper, compilations, configure, configure_with};
