@@ -43,7 +43,7 @@ struct Project {
 }
 
 impl Publisher {
-    /// With `own` and all archives of the same V8 beside it that are without fault.
+    /// With `own` and all archives of the same V8 and variant beside it that are without fault.
     fn new(own: &Path) -> Publisher {
         let folder = Folder::new();
         let from = folder.path().join("archives");
@@ -53,7 +53,8 @@ impl Publisher {
         let mut archives = Vec::new();
         for entry in fs::read_dir(own.parent().unwrap()).unwrap().flatten() {
             let Some(it) = name(&entry.path()) else { continue };
-            if it.v8_version() != own_name.v8_version() || it.format() != own_name.format() {
+            let kind = |it: &ArchiveName| (it.v8_version().to_owned(), it.variant().to_owned(), it.format());
+            if kind(&it) != kind(&own_name) {
                 continue;
             }
             let faults = verify::check(&entry.path()).unwrap().faults;
@@ -90,25 +91,13 @@ impl Publisher {
         command
     }
 
-    /// All archives; a cell that none is of is declared absent.
+    /// All archives.
     fn publish(&self, shop: &Shop) -> Command {
-        let mut words = ["publish", "--to", &shop.address, "--from"].map(str::to_owned).to_vec();
-        words.push(self.path("archives"));
-        let mut of = |flag: &str, values: Vec<&str>| -> Vec<String> {
-            let values: std::collections::BTreeSet<&str> = values.into_iter().collect();
-            words.extend(values.iter().flat_map(|value| [flag, *value]).map(str::to_owned));
-            values.into_iter().map(str::to_owned).collect()
-        };
-        let targets = of("--target", self.archives.iter().map(ArchiveName::target).collect());
-        let variants = of("--variant", self.archives.iter().map(ArchiveName::variant).collect());
-        for target in &targets {
-            for variant in &variants {
-                if !self.archives.iter().any(|it| it.target() == target && it.variant() == variant) {
-                    words.extend(["--absent".to_owned(), format!("{target}:{variant}=not on this machine")]);
-                }
-            }
-        }
-        self.tool(&words.iter().map(String::as_str).collect::<Vec<_>>(), &shop.environment)
+        let from = self.path("archives");
+        let mut words =
+            vec!["publish", "--to", &shop.address, "--from", &from, "--variant", self.own.variant()];
+        words.extend(self.archives.iter().flat_map(|it| ["--target", it.target()]));
+        self.tool(&words, &shop.environment)
     }
 
     fn lock(&self, shop: &Shop, file: &Path) -> Command {
