@@ -90,12 +90,12 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
-        "LIBV8_TEST_RELEASE",
-        "for the tool's own tests of releases: an archive of this machine's target; those of its variant beside it are published too",
-    ),
-    (
         "LIBV8_TEST_BUILD",
         "for the tool's own tests of patches: the variant of which a finished build is there",
+    ),
+    (
+        "LIBV8_TEST_RELEASE",
+        "for the tool's own tests of releases: an archive of this machine's target; those of its variant beside it are published too",
     ),
     (
         "LIBV8_ABILISTS",
@@ -317,16 +317,16 @@ pub fn test_archive() -> Option<PathBuf> {
     get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
 }
 
+/// `LIBV8_TEST_BUILD`.
+#[cfg(all(test, target_os = "linux"))]
+pub fn test_build() -> Option<String> {
+    get("LIBV8_TEST_BUILD")?.into_string().ok()
+}
+
 /// `LIBV8_TEST_RELEASE`.
 #[cfg(all(test, target_os = "linux", feature = "store-s3", feature = "store-oci"))]
 pub fn test_release() -> Option<PathBuf> {
     get("LIBV8_TEST_RELEASE").map(PathBuf::from)
-}
-
-/// `LIBV8_TEST_BUILD`.
-#[cfg(test)]
-pub fn test_build() -> Option<String> {
-    get("LIBV8_TEST_BUILD")?.into_string().ok()
 }
 
 /// `LIBV8_TEST_LLVM`.
