@@ -112,18 +112,36 @@ fn sources(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeSet<(String, Pa
     let mut files = BTreeSet::new();
     for plan in plans {
         crate::source::prepare(&plan.source, &cargo, &|line| eprintln!("{line}"))?;
+        let packages = match &plan.source.origin {
+            Origin::Crate { package, icu_data } => vec![package, icu_data],
+            Origin::Node { node } => vec![&node.runtime],
+            Origin::DepotTools { .. } => Vec::new(),
+        };
+        for pin in packages {
+            let name = format!("{}-{}.crate", pin.package, pin.version);
+            let path = downloads.join(&pin.sha256).join(&name);
+            if !path.is_file() {
+                let bytes = cargo.packed(pin, &workspace.cache.root().join("bundle"))?;
+                fs::create_dir_all(downloads.join(&pin.sha256)).or_io("create", &downloads)?;
+                crate::paths::write_whole(&path, bytes)?;
+            }
+            files.insert((format!("downloads/{}/{name}", pin.sha256), path));
+        }
         match &plan.source.origin {
-            Origin::Crate { package, icu_data } => {
-                for pin in [package, icu_data] {
-                    let name = format!("{}-{}.crate", pin.package, pin.version);
-                    let path = downloads.join(&pin.sha256).join(&name);
-                    if !path.is_file() {
-                        let bytes = cargo.packed(pin, &workspace.cache.root().join("bundle"))?;
-                        fs::create_dir_all(downloads.join(&pin.sha256)).or_io("create", &downloads)?;
-                        crate::paths::write_whole(&path, bytes)?;
-                    }
-                    files.insert((format!("downloads/{}/{name}", pin.sha256), path));
+            Origin::Crate { .. } => {}
+            Origin::Node { node } => {
+                let packed = node.tarball().ok_or_else(|| {
+                    Error::usage("a bundle cannot carry a folder of Node's")
+                        .help("give --node-tree a tarball, or none to take the release")
+                })?;
+                let place = downloads.join(&node.sha256).join(packed.file_name().unwrap_or_default());
+                if !place.is_file() {
+                    fs::create_dir_all(downloads.join(&node.sha256)).or_io("create", &downloads)?;
+                    fs::copy(packed, &place).or_io("copy", packed)?;
                 }
+                let relative =
+                    place.strip_prefix(&downloads).unwrap_or(&place).to_string_lossy().into_owned();
+                files.insert((format!("downloads/{relative}"), place));
             }
             Origin::DepotTools { checkout } => {
                 let (commits, objects) = checkout.carried()?;

@@ -22,6 +22,7 @@ use crate::process;
 use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::Toolchain;
 
+mod by_gyp;
 mod configure;
 mod stale;
 

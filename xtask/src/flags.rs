@@ -86,7 +86,7 @@ pub struct What {
     /// Where V8's tree comes from [default: v8.source of targets.toml]
     #[arg(long, value_enum)]
     pub source: Option<SourceKind>,
-    /// What of V8's own repositories
+    /// What of that source
     #[command(flatten)]
     pub upstream: Upstream,
     /// Folder of archives
@@ -101,6 +101,11 @@ pub struct What {
 }
 
 impl What {
+    /// The feature of this tool that fetching its tree needs, if it was compiled without.
+    pub fn lacks(&self) -> Option<&'static str> {
+        self.upstream.lacks(self.source)
+    }
+
     /// These targets in this variant, and the defaults of everything else.
     pub fn of(targets: Vec<String>, variant: &str) -> What {
         What {

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::source::Kind;
+
 /// Where the table lies in the repository.
 const TABLE: &str = "licenses/parts.toml";
 
@@ -133,6 +135,22 @@ impl Table {
             .max_by_key(|(path, ..)| path.len())
             .map(|(_, owner, _)| owner)
     }
+}
+
+/// Where the table looks for a file of a tree: trees of Node have V8 and ICU in places of their own.
+pub fn usual_path(kind: Kind, path: &str) -> String {
+    const NODES: [(&str, &str); 8] = [
+        ("deps/icu-small/", "third_party/icu/"),
+        ("deps/v8/third_party/abseil-cpp/", "third_party/abseil-cpp/"),
+        ("deps/v8/third_party/fast_float/", "third_party/fast_float/"),
+        ("deps/v8/third_party/fp16/", "third_party/fp16/"),
+        ("deps/v8/third_party/highway/", "third_party/highway/"),
+        ("deps/v8/third_party/simdutf/", "third_party/simdutf/"),
+        ("deps/v8/third_party/zlib/", "third_party/zlib/"),
+        ("deps/v8/", "v8/"),
+    ];
+    let moved = NODES.iter().find_map(|(from, to)| Some(format!("{to}{}", path.strip_prefix(from)?)));
+    moved.filter(|_| kind == Kind::Node).unwrap_or_else(|| path.to_owned())
 }
 
 /// Whose a source is.

@@ -14,6 +14,7 @@ mod env;
 mod error;
 mod flags;
 mod fuzz;
+mod gyp;
 mod http;
 mod layers;
 mod library;
@@ -59,8 +60,8 @@ fn main() -> ExitCode {
     let lacks = match &command {
         Command::Publish(flags) => store(&flags.to),
         Command::Lock(flags) => store(&flags.from),
-        Command::BuildV8(flags) => flags.what.upstream.lacks(),
-        Command::Source(flags) => flags.what.upstream.lacks(),
+        Command::BuildV8(flags) => flags.what.lacks(),
+        Command::Source(flags) => flags.what.lacks(),
         _ => None,
     };
     let result = match command {

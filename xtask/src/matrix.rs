@@ -38,6 +38,16 @@ pub struct Sources {
     pub registry: RegistrySource,
     #[serde(rename = "depot-tools")]
     pub depot: DepotSource,
+    pub node: NodeSource,
+}
+
+/// `[sources.node]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSource {
+    pub version: String,
+    pub url: String,
+    pub sha256: Option<String>,
 }
 
 /// `[sources.depot-tools]`
@@ -278,7 +288,7 @@ mod tests {
         check(
             "source = \"crate\"\n",
             "source = \"git\"\n",
-            "unknown variant `git`, expected `crate` or `depot-tools`",
+            "unknown variant `git`, expected one of `crate`, `node`, `depot-tools`",
         );
         check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");

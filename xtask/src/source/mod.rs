@@ -7,6 +7,7 @@ mod apply;
 pub mod depot;
 mod deps;
 mod diff;
+pub mod node;
 pub mod patch;
 pub mod registry;
 mod tree;
@@ -51,6 +52,14 @@ impl Kind {
         }
     }
 
+    /// Where V8 itself lies in a tree.
+    pub fn v8_folder(self) -> &'static str {
+        match self {
+            Kind::Crate | Kind::DepotTools => "v8",
+            Kind::Node => "deps/v8",
+        }
+    }
+
     /// The opposite of [`Kind::name`].
     pub fn from_name(name: &str) -> Option<Kind> {
         [Kind::Crate, Kind::Node, Kind::DepotTools].into_iter().find(|kind| kind.name() == name)
@@ -80,7 +89,8 @@ pub struct Pins {
     pub v8_version: V8Version,
 }
 
-/// A file of the repository's `embed/` folder, which lies in the tree as `libv8/<path>`.
+/// A file of the repository's `embed/` folder, which lies in the tree as `libv8/<path>`; those of `embed/node` are in Node's
+/// trees only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmbedFile {
     /// The file's name.
@@ -129,6 +139,11 @@ pub enum Origin {
         /// What of them.
         checkout: Box<depot::Checkout>,
     },
+    /// The V8 of a Node.
+    Node {
+        /// Which.
+        node: Box<node::Looked>,
+    },
 }
 
 impl Origin {
@@ -137,6 +152,7 @@ impl Origin {
         match self {
             Origin::Crate { package, .. } => package.clone(),
             Origin::DepotTools { checkout } => checkout.described(),
+            Origin::Node { node } => node.described(),
         }
     }
 
@@ -149,6 +165,7 @@ impl Origin {
             Origin::DepotTools { checkout } => {
                 format!("{} at commit {}", checkout.url, checkout.commit)
             }
+            Origin::Node { node } => format!("Node {}, sha256 {}", node.node_version, node.sha256),
         }
     }
 }
@@ -160,6 +177,8 @@ pub enum Start<'a> {
     Crate(&'a Pins),
     /// What was asked of the source `depot-tools`, and what was found.
     DepotTools(&'a depot::Asked, &'a depot::Looked, depot::Platform),
+    /// The tree of Node that was found for the source `node`.
+    Node(&'a node::Looked),
 }
 
 /// Decides which tree `target` is built in. Reads the repository's `patches/` and `embed/`, and the stamp of a tree that
@@ -178,14 +197,22 @@ pub fn plan(from: Start<'_>, target: &str, repository: &Path, sources: &Path) ->
             let checkout = Box::new(depot::decide(asked, looked, target, platform)?);
             (Kind::DepotTools, looked.v8_version, Origin::DepotTools { checkout })
         }
+        Start::Node(looked) => {
+            check_pin(&looked.runtime)?;
+            (Kind::Node, looked.v8_version, Origin::Node { node: Box::new(looked.clone()) })
+        }
     };
     let all = Patch::read_all(&repository.join("patches"))?;
     let patches: Vec<Patch> = patch::series(&all, kind, v8_version, target).into_iter().cloned().collect();
-    let embed = read_embed(&repository.join("embed"))?;
+    let mut embed = read_embed(&repository.join("embed"), "")?;
+    if kind == Kind::Node {
+        embed.extend(read_embed(&repository.join("embed/node"), "node/")?);
+    }
     let key = key(kind, v8_version, &origin, &patches, &embed);
     let name = match &origin {
         Origin::Crate { package, .. } => format!("{}-crate-{}", package.package, package.version),
         Origin::DepotTools { .. } => format!("v8-depot-tools-{v8_version}"),
+        Origin::Node { node } => format!("v8-node-{}", node.node_version),
     };
     let folder = sources.join(format!("{name}-{}", &key[..16]));
     let present = tree::is_whole(&folder, &key)?;
@@ -219,6 +246,7 @@ fn key(kind: Kind, v8_version: V8Version, origin: &Origin, patches: &[Patch], em
             }
         }
         Origin::DepotTools { checkout } => add(&checkout.identity()),
+        Origin::Node { node } => node.identity().into_iter().for_each(&mut add),
     }
     add(&format!("{} patches", patches.len()));
     patches.iter().for_each(|patch| [&patch.name, &patch.sha256].into_iter().for_each(|field| add(field)));
@@ -227,16 +255,18 @@ fn key(kind: Kind, v8_version: V8Version, origin: &Origin, patches: &[Patch], em
     hex(&hash.finalize())
 }
 
-fn read_embed(folder: &Path) -> Result<Vec<EmbedFile>> {
+/// The files of a folder itself; their paths begin with `prefix`.
+fn read_embed(folder: &Path, prefix: &str) -> Result<Vec<EmbedFile>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).or_io("read", folder)? {
         let path = entry.or_io("read", folder)?.path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name
-            .ok_or_else(|| Error::usage(format!("{}: the name is not UTF-8", path.display())))?
-            .to_owned();
+        let name = name.ok_or_else(|| Error::usage(format!("{}: the name is not UTF-8", path.display())))?;
         let bytes = std::fs::read(&path).or_io("read", &path)?;
-        files.push(EmbedFile { path: name, sha256: sha256(&bytes), bytes });
+        files.push(EmbedFile { path: format!("{prefix}{name}"), sha256: sha256(&bytes), bytes });
     }
     files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(files)

@@ -22,7 +22,7 @@ use self::git::at_once;
 #[cfg(test)]
 pub use self::git::git;
 pub use self::look::{Looked, look, remembered};
-use self::objects::Pinned;
+pub use self::objects::Pinned;
 pub use self::resolve::{Platform, is_commit};
 use super::deps::{Package, What};
 use super::{CratePin, V8Version, sha256};
