@@ -139,8 +139,10 @@ impl Table {
 
 /// Where the table looks for a file of a tree: trees of Node have V8 and ICU in places of their own.
 pub fn usual_path(kind: Kind, path: &str) -> String {
-    const NODES: [(&str, &str); 8] = [
+    const NODES: [(&str, &str); 9] = [
         ("deps/icu-small/", "third_party/icu/"),
+        // Node's changes of ICU.
+        ("tools/icu/", "third_party/icu/"),
         ("deps/v8/third_party/abseil-cpp/", "third_party/abseil-cpp/"),
         ("deps/v8/third_party/fast_float/", "third_party/fast_float/"),
         ("deps/v8/third_party/fp16/", "third_party/fp16/"),

@@ -13,6 +13,7 @@ use v8_archive::{FORMAT, Sha256};
 use crate::compile::{self, Build};
 use crate::consumer::{self, check};
 use crate::error::{Error, IoContext as _, Result};
+use crate::gyp;
 use crate::library::normalise::normalise;
 use crate::licences;
 use crate::paths::remove_folder;
@@ -131,8 +132,12 @@ fn stage_licences(
         .help("see licenses/README.md for what to do at a new V8"));
     }
     let inputs = inputs(plan, build, toolchain)?;
-    let inputs: BTreeSet<String> =
-        inputs.iter().map(|path| licences::usual_path(plan.source.kind, path)).collect();
+    let unused = plan.gyp.as_ref().map_or(&[][..], gyp::Settings::unused_folders);
+    let inputs: BTreeSet<String> = inputs
+        .iter()
+        .filter(|path| !unused.iter().any(|folder| path.starts_with(folder)))
+        .map(|path| licences::usual_path(plan.source.kind, path))
+        .collect();
     let parts = table.parts_for(inputs.iter().map(String::as_str)).map_err(|uncovered| {
         Error::usage(format!("no part of licenses/parts.toml covers: {}", uncovered.join(", ")))
             .help("see licenses/README.md for what to do at a new V8")

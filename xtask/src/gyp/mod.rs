@@ -180,6 +180,11 @@ impl Settings {
         if self.is_on("v8_use_zlib") { &[] } else { &["v8_zlib"] }
     }
 
+    /// The folders of [`Settings::left_out`]: what lies there is in programs of the build alone.
+    pub fn unused_folders(&self) -> &'static [&'static str] {
+        if self.is_on("v8_use_zlib") { &[] } else { &["deps/v8/third_party/zlib/"] }
+    }
+
     /// Whether a variable is set to 1, or not set.
     fn is_on(&self, variable: &str) -> bool {
         self.variables.get(variable).is_none_or(|value| value == "1")

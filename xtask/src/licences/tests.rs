@@ -195,3 +195,29 @@ fn expressions_are_checked() {
     check("Apache-2.0 WITH", Err("`` is no accepted exception"));
     check("Apache-2.0 WITH GCC-exception-3.1", Err("`GCC-exception-3.1` is no accepted exception"));
 }
+
+#[test]
+fn files_of_nodes_tree_are_looked_for_where_the_table_has_them() {
+    let check = |path: &str, expected: &str| {
+        assert_eq!(usual_path(Kind::Node, path), expected);
+        assert_eq!(usual_path(Kind::Crate, path), path);
+    };
+    check("deps/v8/src/api/api.cc", "v8/src/api/api.cc");
+    check("deps/v8/third_party/abseil-cpp/absl/base/log.cc", "third_party/abseil-cpp/absl/base/log.cc");
+    check("deps/v8/third_party/siphash/halfsiphash.cc", "v8/third_party/siphash/halfsiphash.cc");
+    check("deps/icu-small/source/common/uchar.cpp", "third_party/icu/source/common/uchar.cpp");
+    check(
+        "tools/icu/patches/78/source/i18n/dtfmtsym.cpp",
+        "third_party/icu/patches/78/source/i18n/dtfmtsym.cpp",
+    );
+    check("libv8/libv8.cc", "libv8/libv8.cc");
+    let table = real_table();
+    for path in [
+        "deps/v8/src/api/api.cc",
+        "deps/icu-small/source/i18n/calendar.cpp",
+        "third_party/libc++/src/src/any.cpp",
+    ] {
+        let usual = usual_path(Kind::Node, path);
+        assert_eq!(table.parts_for(std::iter::once(usual.as_str())).unwrap().len(), 1, "{path}");
+    }
+}

@@ -131,5 +131,7 @@ pub fn looked_for_tests() -> Looked {
     }
 }
 
+#[cfg(all(test, feature = "downloads"))]
+mod server_tests;
 #[cfg(test)]
 mod tests;

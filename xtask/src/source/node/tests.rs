@@ -51,12 +51,12 @@ const MORE: [(&str, &str); 2] = [
     ("deps/icu-small/source/common/unicode/uvernum.h", "#define U_ICU_VERSION_MAJOR_NUM 78\n"),
 ];
 
-fn all_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub fn all_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     FILES.into_iter().chain(MORE)
 }
 
 /// A tarball of a release with these files.
-fn tarball(files: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<u8> {
+pub fn tarball(files: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     for (name, text) in files {
         let mut header = tar::Header::new_gnu();
@@ -71,7 +71,7 @@ fn runtime() -> CratePin {
     CratePin { package: "v8".into(), version: "1.0.0".into(), sha256: "0".repeat(64) }
 }
 
-fn asked(folder: &Path) -> Asked {
+pub fn asked(folder: &Path) -> Asked {
     Asked {
         version: "24.1.2".to_owned(),
         url: format!("file://{}", folder.join("dist").display()),
@@ -91,7 +91,7 @@ fn release(folder: &Path, bytes: &[u8], digest: &str) {
     fs::write(dist.join("SHASUMS256.txt"), list).unwrap();
 }
 
-fn quiet(_: &str) {}
+pub fn quiet(_: &str) {}
 
 fn looked(folder: &Path) -> Looked {
     let bytes = tarball(all_files());
