@@ -17,7 +17,7 @@ use crate::flags::What;
 use crate::paths::{Cache, remove_folder};
 use crate::plan::Plan;
 use crate::source::depot::{self, Store, is_commit};
-use crate::source::{Cargo, Origin};
+use crate::source::{Cargo, Origin, node};
 use crate::toolchain::download;
 use crate::workspace::Workspace;
 
@@ -41,7 +41,7 @@ struct List {
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
-    /// `downloads/<sha256>/<name>`, `git/<commit>`, or `revisions/<name>`.
+    /// `downloads/<sha256>/<name>`, `git/<commit>`, `revisions/<name>`, or `node/<name>`.
     path: String,
     size_bytes: u64,
     sha256: Sha256,
@@ -50,9 +50,14 @@ struct Entry {
 /// Where an entry goes.
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'a> {
-    Download { sha256: &'a str, name: &'a str },
+    Download {
+        sha256: &'a str,
+        name: &'a str,
+    },
     Commit(&'a str),
     Revision(&'a str),
+    /// What a release of Node said of its tarball.
+    NodesDigest(&'a str),
 }
 
 impl Place<'_> {
@@ -70,6 +75,7 @@ impl Place<'_> {
             }
             ["git", commit] if is_commit(commit) => Some(Place::Commit(commit)),
             ["revisions", name] if is_plain(name) => Some(Place::Revision(name)),
+            ["node", name] if is_plain(name) => Some(Place::NodesDigest(name)),
             _ => None,
         }
     }
@@ -130,18 +136,11 @@ fn sources(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeSet<(String, Pa
         match &plan.source.origin {
             Origin::Crate { .. } => {}
             Origin::Node { node } => {
-                let packed = node.tarball().ok_or_else(|| {
-                    Error::usage("a bundle cannot carry a folder of Node's")
-                        .help("give --node-tree a tarball, or none to take the release")
-                })?;
-                let place = downloads.join(&node.sha256).join(packed.file_name().unwrap_or_default());
-                if !place.is_file() {
-                    fs::create_dir_all(downloads.join(&node.sha256)).or_io("create", &downloads)?;
-                    fs::copy(packed, &place).or_io("copy", packed)?;
+                let carried = node.carried(&workspace.cache);
+                if carried.is_empty() {
+                    eprintln!("note: take {} along yourself, and name it with --node-tree", node.source());
                 }
-                let relative =
-                    place.strip_prefix(&downloads).unwrap_or(&place).to_string_lossy().into_owned();
-                files.insert((format!("downloads/{relative}"), place));
+                files.extend(carried);
             }
             Origin::DepotTools { checkout } => {
                 let (commits, objects) = checkout.carried()?;
@@ -248,6 +247,7 @@ fn read_into(from: &Path, cache: &Cache, scratch: &Path) -> Result<()> {
             }
             Place::Download { sha256, name } => keep(&path, &cache.downloads().join(sha256), name)?,
             Place::Revision(name) => keep(&path, &Store::of(cache).beside("revisions"), name)?,
+            Place::NodesDigest(name) => keep(&path, &node::folder(cache), name)?,
             Place::Commit(commit) => drop(Store::of(cache).import(commit, &path)?),
         }
     }

@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::{self, NodeFile};
 use super::settings::{self, Texts};
-use super::{Asked, Looked, Place};
+use super::{Asked, Looked, Place, folder};
 use crate::error::{Error, IoContext as _, Result};
 use crate::http;
-use crate::paths::write_whole;
+use crate::paths::{Cache, write_whole};
 use crate::source::depot::Pinned;
 use crate::source::{V8Version, hex};
 
@@ -106,8 +106,8 @@ fn release(asked: &Asked, say: &dyn Fn(&str)) -> Result<PathBuf> {
 /// What the release's list says of a file: asked once, and kept. A release never changes, so who says otherwise later is
 /// not asked.
 fn kept_digest(asked: &Asked, base: &str, name: &str, say: &dyn Fn(&str)) -> Result<String> {
-    let folder = asked.cache.root().join("node");
-    let kept = folder.join(format!("{name}.sha256"));
+    let folder = folder(&asked.cache);
+    let kept = kept_digest_file(&asked.cache, name);
     if let Ok(text) = fs::read_to_string(&kept) {
         return Ok(text.trim().to_owned());
     }
@@ -125,6 +125,11 @@ fn kept_digest(asked: &Asked, base: &str, name: &str, say: &dyn Fn(&str)) -> Res
     ));
     write_whole(&kept, format!("{digest}\n"))?;
     Ok(digest)
+}
+
+/// Where the answer of a release's list is kept.
+pub(super) fn kept_digest_file(cache: &Cache, name: &str) -> PathBuf {
+    folder(cache).join(format!("{name}.sha256"))
 }
 
 /// The digest of a file in a list of `digest  name` lines; nothing unless exactly one line names it.
@@ -153,7 +158,7 @@ fn read(place: &Place, asked: &Asked) -> Result<(String, BTreeMap<String, String
         Place::Tarball(path) => {
             let sha256 =
                 v8_archive::Sha256::of_file(path).map_err(|error| Error::failed(error.to_string()))?.sha256;
-            let kept = kept_texts(&asked.cache.root().join("node"), &sha256.to_string());
+            let kept = kept_texts(&folder(&asked.cache), &sha256.to_string());
             if let Some(known) = fs::read(&kept).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
                 return Ok((sha256.to_string(), known));
             }

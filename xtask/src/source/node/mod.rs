@@ -55,6 +55,11 @@ pub struct Looked {
     place: Place,
 }
 
+/// What is kept of releases: what their lists said, and what was read of them.
+pub fn folder(cache: &Cache) -> PathBuf {
+    cache.root().join("node")
+}
+
 /// Where the files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
@@ -78,12 +83,25 @@ impl Looked {
         }
     }
 
-    /// The tarball in the cache, for a bundle; nothing for a folder, which a bundle cannot carry.
-    pub fn tarball(&self) -> Option<&std::path::Path> {
-        match &self.place {
-            Place::Tarball(path) => Some(path),
-            Place::Folder(_) => None,
+    /// What of the cache this is made of, for a bundle: names in it, and files. Nothing for what the user has given.
+    pub fn carried(&self, cache: &Cache) -> Vec<(String, PathBuf)> {
+        let Place::Tarball(path) = &self.place else { return Vec::new() };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if *path != cache.downloads().join(&self.sha256).join(&name) {
+            return Vec::new();
         }
+        let digest = look::kept_digest_file(cache, &name);
+        let mut carried = vec![(format!("downloads/{}/{name}", self.sha256), path.clone())];
+        if digest.is_file() {
+            carried.push((format!("node/{name}.sha256"), digest));
+        }
+        carried
+    }
+
+    /// The path that it was read from.
+    pub fn source(&self) -> std::path::Display<'_> {
+        let (Place::Tarball(path) | Place::Folder(path)) = &self.place;
+        path.display()
     }
 
     /// For people: what it is, and what Node does to V8.

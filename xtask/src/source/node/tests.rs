@@ -121,6 +121,32 @@ fn a_release_is_checked_against_its_list_and_read() {
 }
 
 #[test]
+fn a_bundle_carries_a_release_and_what_its_list_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let looked = looked(folder.path());
+    let asked = asked(folder.path());
+    let carried = looked.carried(&asked.cache);
+    let names: Vec<&str> = carried.iter().map(|(name, _)| name.as_str()).collect();
+    let tarball = format!("downloads/{}/node-v24.1.2.tar.xz", looked.sha256);
+    assert_eq!(names, [tarball.as_str(), "node/node-v24.1.2.tar.xz.sha256"]);
+    // Elsewhere, with nothing but these files, the same tree is found.
+    let other = tempfile::tempdir().unwrap();
+    for (name, path) in carried {
+        let to = other.path().join("cache").join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    }
+    let elsewhere =
+        Asked { cache: Cache::at(other.path().join("cache")), url: "file:///nowhere".to_owned(), ..asked };
+    assert_eq!(look(&elsewhere, &quiet).unwrap().table(), looked.table());
+    // What the user has given is the user's to take along.
+    let given = other.path().join("node-v24.1.2.tar.xz");
+    fs::copy(looked.carried(&Cache::at(folder.path().join("cache")))[0].1.clone(), &given).unwrap();
+    let of_user = look(&Asked { given: Some(given), ..elsewhere }, &quiet).unwrap();
+    assert_eq!(of_user.carried(&Cache::at(other.path().join("cache"))), []);
+}
+
+#[test]
 fn f04_a_tarball_of_another_digest_is_refused_and_kept_aside() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = tarball(all_files());
