@@ -85,32 +85,34 @@ fn release(asked: &Asked, say: &dyn Fn(&str)) -> Result<PathBuf> {
     }
     let name = format!("node-v{version}.tar.xz");
     let base = format!("{}/v{version}", url.trim_end_matches('/'));
-    let sha256 = match &asked.sha256 {
-        Some(pinned) => pinned.clone(),
-        None => kept_digest(asked, &base, &name, say)?,
+    let kept = kept_digest_file(&asked.cache, &name);
+    let known = asked.sha256.clone().or_else(|| Some(fs::read_to_string(&kept).ok()?.trim().to_owned()));
+    let sha256 = match &known {
+        Some(known) => known.clone(),
+        None => listed_digest(asked, &base, &name, say)?,
     };
-    let pinned = Pinned {
-        name,
-        sha256,
-        size_bytes: None,
-        url: format!("{base}/node-v{version}.tar.xz"),
-        named_by: "its release names",
-    };
+    let url = format!("{base}/{name}");
+    let pinned = Pinned { name, sha256, size_bytes: None, url, named_by: "its release names" };
     let downloads = asked.cache.downloads();
     if !pinned.place(&downloads).exists() {
         say(&format!("fetching Node {version}"));
     }
-    pinned.ensure(&downloads)
+    let tarball = pinned.ensure(&downloads)?;
+    if known.is_none() {
+        // Not before: a list that does not fit its tarball is asked again.
+        write_whole(&kept, format!("{}\n", pinned.sha256))?;
+        say(&format!(
+            "{} is sha256 {}, says the release; that is kept, and can be pinned in targets.toml",
+            pinned.name, pinned.sha256
+        ));
+    }
+    Ok(tarball)
 }
 
-/// What the release's list says of a file: asked once, and kept. A release never changes, so who says otherwise later is
-/// not asked.
-fn kept_digest(asked: &Asked, base: &str, name: &str, say: &dyn Fn(&str)) -> Result<String> {
+/// What the release's list says of a file. Once the file was found to be that, nobody is asked again: a release never
+/// changes.
+fn listed_digest(asked: &Asked, base: &str, name: &str, say: &dyn Fn(&str)) -> Result<String> {
     let folder = folder(&asked.cache);
-    let kept = kept_digest_file(&asked.cache, name);
-    if let Ok(text) = fs::read_to_string(&kept) {
-        return Ok(text.trim().to_owned());
-    }
     fs::create_dir_all(&folder).or_io("create", &folder)?;
     let partial = folder.join(format!(".{SUMS}.{}", std::process::id()));
     let url = format!("{base}/{SUMS}");
@@ -119,12 +121,7 @@ fn kept_digest(asked: &Asked, base: &str, name: &str, say: &dyn Fn(&str)) -> Res
     let fetched = http::fetch(&request).and_then(|()| fs::read_to_string(&partial).or_io("read", &partial));
     // Best effort: a list is asked for anew each time, and the first error is the one to tell.
     let _ = fs::remove_file(&partial);
-    let digest = digest_of(&fetched?, name).ok_or_else(|| Error::failed(format!("{url} names no {name}")))?;
-    say(&format!(
-        "{name} is sha256 {digest}, says the release; that is kept, and can be pinned in targets.toml"
-    ));
-    write_whole(&kept, format!("{digest}\n"))?;
-    Ok(digest)
+    digest_of(&fetched?, name).ok_or_else(|| Error::failed(format!("{url} names no {name}")))
 }
 
 /// Where the answer of a release's list is kept.

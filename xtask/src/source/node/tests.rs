@@ -156,6 +156,9 @@ fn f04_a_tarball_of_another_digest_is_refused_and_kept_aside() {
     assert!(error.contains(&"b".repeat(64)) && error.contains(&sha256(&bytes)), "{error}");
     let refused = folder.path().join("cache/downloads/refused/node-v24.1.2.tar.xz");
     assert_eq!(fs::read(refused).unwrap(), bytes);
+    // A list that was wrong is not kept: once the server is right, so is the answer.
+    release(folder.path(), &bytes, &sha256(&bytes));
+    look(&asked(folder.path()), &quiet).unwrap();
 }
 
 #[test]
