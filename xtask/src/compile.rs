@@ -24,6 +24,8 @@ use crate::toolchain::Toolchain;
 
 mod by_gyp;
 mod configure;
+#[cfg(all(test, target_os = "linux"))]
+mod patch_tests;
 mod stale;
 
 pub use configure::{Build, Wrapper, compilations, configure, configure_with};

@@ -90,6 +90,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_TEST_ARCHIVE", "for the tool's own tests of build systems: the folder of an unpacked archive"),
     (
+        "LIBV8_TEST_BUILD",
+        "for the tool's own tests of patches: the variant of which a finished build is there",
+    ),
+    (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
     ),
@@ -307,6 +311,12 @@ pub fn test_sccache() -> Option<PathBuf> {
 #[cfg(test)]
 pub fn test_archive() -> Option<PathBuf> {
     get("LIBV8_TEST_ARCHIVE").map(PathBuf::from)
+}
+
+/// `LIBV8_TEST_BUILD`.
+#[cfg(test)]
+pub fn test_build() -> Option<String> {
+    get("LIBV8_TEST_BUILD")?.into_string().ok()
 }
 
 /// `LIBV8_TEST_LLVM`.

@@ -54,13 +54,14 @@ pub fn run(flags: &Test) -> ExitCode {
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
     let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
+    let patches = "patches left out";
     let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
     // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
     // not leave them out.
     runner.step("real stores", test_stores);
     let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        [caches, cluster, readers, &build, with_v8, consumers, objects, tables, snapshots, again]
+        [caches, cluster, readers, &build, with_v8, consumers, patches, objects, tables, snapshots, again]
             .into_iter()
             .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
@@ -81,6 +82,7 @@ pub fn run(flags: &Test) -> ExitCode {
         if runner.step(&build, |_| build_v8::run(&build_flags)) {
             runner.step(with_v8, |sum| test_with_v8(&what, sum));
             runner.step(consumers, |sum| test_consumers(&what, sum));
+            runner.step(patches, |sum| test_patches(&what, sum));
             runner.step(objects, |_| test_objects(&what));
             runner.step(tables, |sum| test_tables(&what, sum));
             runner.step(snapshots, |_| test_snapshots(&what));
@@ -90,7 +92,7 @@ pub fn run(flags: &Test) -> ExitCode {
                 runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
             }
         } else {
-            [with_v8, consumers, objects, tables, snapshots, again]
+            [with_v8, consumers, patches, objects, tables, snapshots, again]
                 .into_iter()
                 .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
@@ -123,6 +125,15 @@ fn test_consumers(what: &What, sum: &mut Sum) -> Result<()> {
         sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
     }
     Ok(())
+}
+
+/// V8 without each of the patches, as far as what they are for shows when it is configured or a file is compiled.
+fn test_patches(what: &What, sum: &mut Sum) -> Result<()> {
+    // The trees are made of links.
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    sum.run(test_tool("compile::patch_tests").env("LIBV8_TEST_BUILD", &what.variant))
 }
 
 /// A few objects of the build that was just made, compared with those that the compiler alone makes of the same files.

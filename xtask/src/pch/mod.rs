@@ -36,7 +36,7 @@ pub struct Group {
 pub struct Groups(pub BTreeMap<String, Group>);
 
 /// One line of ninja's compilation database.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Compilation {
     /// The command as a shell would take it.
     pub command: String,

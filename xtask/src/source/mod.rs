@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+#[cfg(all(test, target_os = "linux"))]
+pub use self::apply::apply as apply_patch;
 use self::patch::Patch;
 pub use self::registry::Cargo;
 pub use self::tree::prepare;
