@@ -12,7 +12,7 @@ use crate::layers::{self, Arguments};
 use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::depot::{self, Platform};
-use crate::source::{self, Origin, SourcePlan, Start};
+use crate::source::{self, Origin, Pins, SourcePlan, Start};
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -66,6 +66,8 @@ pub struct Inputs<'a> {
     pub own_clang: Option<String>,
     /// What was asked of V8's own repositories, and what was found there, for the source `depot-tools`.
     pub depot: Option<(&'a depot::Asked, &'a depot::Looked)>,
+    /// Another version of the `v8` package than the pinned one.
+    pub another: Option<&'a Pins>,
 }
 
 /// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
@@ -149,11 +151,11 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let target = chosen.target.as_str();
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
-    let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
     let sources = cache.sources();
     let source = match (what.source.unwrap_or(matrix.v8.source), inputs.depot) {
         (SourceKind::Crate, _) => {
-            source::plan(Start::Crate(&matrix.source_pins()?), target, repository, &sources)?
+            let pinned = matrix.source_pins()?;
+            source::plan(Start::Crate(inputs.another.unwrap_or(&pinned)), target, repository, &sources)?
         }
         (SourceKind::DepotTools, Some((asked, looked))) => {
             let platform = platform(target, inputs.host)?;
@@ -163,6 +165,8 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
             return Err(Error::failed("V8's own repositories have not been looked at"));
         }
     };
+    let layers = row.layers.iter().chain(&variant.layers);
+    let gn_args = layers::merge(&repository.join("gn-args"), layers, source.kind, source.v8_version)?;
     let known = matrix.variants.values().flat_map(|variant| &variant.features);
     let features = known.map(|name| (name.clone(), variant.features.contains(name))).collect();
 
@@ -269,6 +273,7 @@ pub mod testing {
             host: None,
             own_clang: None,
             depot: None,
+            another: None,
         };
         let variant = matrix.variants.keys().next().unwrap();
         plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()

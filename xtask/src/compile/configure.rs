@@ -70,12 +70,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         lock.lock().or_io("lock", &lock_path)?;
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
-    let mut args = format!(
-        "{}\n# Of this machine's toolchain; part of no build id.\n\
-         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
-        layers::args_gn(&plan.gn_args),
-        toolchain.clang_major,
-    );
+    let (mut args, cross) = (own_arguments(plan, toolchain), cross_arguments_here(plan));
     let policy = match &wrapper {
         Wrapper::Sccache(policy) => Some(policy),
         Wrapper::None => None,
@@ -83,9 +78,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     if policy.is_some() {
         args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
     }
-    if let Some(cross) = Host::current().and_then(|host| cross_arguments(plan, host)) {
-        args.push_str(&cross);
-    }
+    args.push_str(&cross);
     let compiler = Sha256::of_file(&toolchain.clangxx()).map_err(|error| Error::failed(error.to_string()))?;
     let removed = stale::remove(out, &format!("{} {}", toolchain.compiler(), compiler.sha256), policy)?;
     if removed > 0 {
@@ -117,6 +110,25 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
 }
 
+/// The arguments of the plan, and where the compiler is.
+fn own_arguments(plan: &Plan, toolchain: &Toolchain) -> String {
+    format!(
+        "{}\n# Of this machine's toolchain; part of no build id.\n\
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
+        layers::args_gn(&plan.gn_args),
+        toolchain.clang_major,
+    )
+}
+
+/// `args.gn` of a build without anything in front of the compiler.
+pub fn arguments_text(plan: &Plan, toolchain: &Toolchain) -> String {
+    own_arguments(plan, toolchain) + &cross_arguments_here(plan)
+}
+
+fn cross_arguments_here(plan: &Plan) -> String {
+    Host::current().and_then(|host| cross_arguments(plan, host)).unwrap_or_default()
+}
+
 /// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
 ///
 /// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
@@ -140,7 +152,7 @@ pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result
 }
 
 /// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
-fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
+pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
     let link = tree.join(OVERLAY);
     if fs::read_link(&link).is_ok_and(|old| old == llvm) {
         return Ok(());
@@ -160,7 +172,7 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
 /// Takes flags that the compiler does not know out of ninja's files, and says which.
 ///
 /// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
-pub(super) fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut flags: BTreeMap<String, Language> = BTreeMap::new();
     let targets = files_below(&out.join("obj"), "ninja")?;
