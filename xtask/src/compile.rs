@@ -23,7 +23,7 @@ use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::Toolchain;
 
 mod by_gyp;
-mod configure;
+pub mod configure;
 #[cfg(all(test, target_os = "linux"))]
 mod patch_tests;
 mod stale;

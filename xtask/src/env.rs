@@ -94,10 +94,6 @@ pub const TABLE: &[(&str, &str)] = &[
         "for the tool's own tests of patches: the variant of which a finished build is there",
     ),
     (
-        "LIBV8_TEST_RELEASE",
-        "for the tool's own tests of releases: an archive of this machine's target; those beside it are published with it",
-    ),
-    (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
     ),
@@ -318,15 +314,9 @@ pub fn test_archive() -> Option<PathBuf> {
 }
 
 /// `LIBV8_TEST_BUILD`.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 pub fn test_build() -> Option<String> {
     get("LIBV8_TEST_BUILD")?.into_string().ok()
-}
-
-/// `LIBV8_TEST_RELEASE`.
-#[cfg(all(test, target_os = "linux", feature = "store-s3", feature = "store-oci"))]
-pub fn test_release() -> Option<PathBuf> {
-    get("LIBV8_TEST_RELEASE").map(PathBuf::from)
 }
 
 /// `LIBV8_TEST_LLVM`.

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::source::Kind;
+use crate::source::applies::{AppliesTo, holds};
+use crate::source::{Kind, V8Version};
 
 /// Where the table lies in the repository.
 const TABLE: &str = "licenses/parts.toml";
@@ -57,6 +58,9 @@ pub struct Part {
     pub paths: Vec<String>,
     /// The packages and files the text was taken from.
     pub source: String,
+    /// The trees that have these paths; all of them without it.
+    #[serde(default)]
+    pub applies_to: Option<AppliesTo>,
 }
 
 impl Part {
@@ -74,6 +78,9 @@ pub struct Ignored {
     pub path: String,
     /// The reason, for the reader.
     pub why: String,
+    /// The trees that have this path; all of them without it.
+    #[serde(default)]
+    pub applies_to: Option<AppliesTo>,
 }
 
 /// The whole of `licenses/parts.toml`, in the file's order.
@@ -86,6 +93,13 @@ pub struct Table {
 }
 
 impl Table {
+    /// The rows that hold for the tree of this V8 out of this source.
+    pub fn for_tree(mut self, source: Kind, v8: V8Version) -> Table {
+        self.parts.retain(|part| holds(part.applies_to.as_ref(), source, v8));
+        self.ignored.retain(|row| holds(row.applies_to.as_ref(), source, v8));
+        self
+    }
+
     /// The parts that `sources` belong to, in the table's order and each once: the parts whose texts an archive made
     /// of these sources must carry. Sources are what was compiled and included (ninja's inputs and deps) and the
     /// headers that are shipped, relative to the tree's root with `/` between names.

@@ -31,6 +31,7 @@ mod process;
 mod publish;
 mod rebuild;
 mod report;
+mod roll;
 mod round;
 mod sccache;
 mod signals;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         Command::Doctor(flags) => commands::doctor::run(&flags),
         Command::Toolchain(flags) => commands::toolchain::run(&flags),
         Command::Source(flags) => commands::source::run(&flags),
+        Command::Roll(flags) => commands::roll::run(&flags),
         Command::Package(flags) => commands::package::run(&flags),
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),

@@ -72,6 +72,18 @@ pub struct RegistrySource {
     pub version: String,
     pub sha256: String,
     pub icu_data: CratePin,
+    #[serde(default)]
+    pub others: Vec<OtherVersion>,
+}
+
+/// `[[sources.crate.others]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherVersion {
+    pub v8: String,
+    pub version: String,
+    pub sha256: String,
+    pub icu_data: CratePin,
 }
 
 /// `[variants.NAME]`
@@ -169,11 +181,24 @@ impl Matrix {
 
     /// The pins of the source `crate`.
     pub fn source_pins(&self) -> Result<Pins> {
-        let RegistrySource { package, version, sha256, icu_data } = self.sources.registry.clone();
+        let RegistrySource { package, version, sha256, icu_data, .. } = self.sources.registry.clone();
         let v8_version = V8Version::from_str(&self.v8.version).map_err(|error| {
             Error::usage(format!("targets.toml: v8.version {:?}: {error}", self.v8.version))
         })?;
         Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
+    }
+
+    /// The pins of the other versions of that package which are built here.
+    pub fn other_pins(&self) -> Result<Vec<Pins>> {
+        let pins = |other: &OtherVersion| {
+            let OtherVersion { v8, version, sha256, icu_data } = other.clone();
+            let v8_version = V8Version::from_str(&v8).map_err(|error| {
+                Error::usage(format!("targets.toml: sources.crate.others: v8 {v8:?}: {error}"))
+            })?;
+            let package = self.sources.registry.package.clone();
+            Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
+        };
+        self.sources.registry.others.iter().map(pins).collect()
     }
 
     /// What the words behind `--target` mean: each target once, where it was named first; groups in the order of triples.

@@ -122,6 +122,7 @@ fn stage_licences(
     stage: &Path,
 ) -> Result<Vec<License>> {
     let table = licences::load(repository).map_err(|faults| Error::usage(faults.to_string()))?;
+    let table = table.for_tree(plan.source.kind, plan.source.v8_version);
     let stale = table.stale_paths(&plan.source.folder);
     // The table's paths are those of the pinned V8; Node's is an older one.
     if !stale.is_empty() && plan.source.kind != crate::source::Kind::Node {
@@ -184,7 +185,7 @@ fn inputs(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<BTreeSet<
 }
 
 /// A path as ninja knows it, relative to the tree; nothing if it lies outside, or was generated.
-fn inside(tree: &Path, out: &Path, path: &str) -> Option<String> {
+pub fn inside(tree: &Path, out: &Path, path: &str) -> Option<String> {
     let mut normal = PathBuf::new();
     for part in out.join(path).components() {
         match part {

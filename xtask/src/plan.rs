@@ -13,7 +13,7 @@ use crate::layers::{self, Arguments};
 use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::depot::{self, Platform};
-use crate::source::{self, Origin, SourcePlan, Start, node};
+use crate::source::{self, Origin, Pins, SourcePlan, Start, node};
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -72,6 +72,8 @@ pub struct Inputs<'a> {
     pub depot: Option<(&'a depot::Asked, &'a depot::Looked)>,
     /// The tree of Node that was found, for the source `node`.
     pub node: Option<&'a node::Looked>,
+    /// Another version of the `v8` package than the pinned one.
+    pub another: Option<&'a Pins>,
 }
 
 /// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
@@ -155,11 +157,11 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let target = chosen.target.as_str();
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
-    let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
     let sources = cache.sources();
     let source = match (what.source.unwrap_or(matrix.v8.source), inputs.depot) {
         (SourceKind::Crate, _) => {
-            source::plan(Start::Crate(&matrix.source_pins()?), target, repository, &sources)?
+            let pinned = matrix.source_pins()?;
+            source::plan(Start::Crate(inputs.another.unwrap_or(&pinned)), target, repository, &sources)?
         }
         (SourceKind::DepotTools, Some((asked, looked))) => {
             let platform = platform(target, inputs.host)?;
@@ -173,6 +175,8 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
             source::plan(Start::Node(node), target, repository, &sources)?
         }
     };
+    let layers = row.layers.iter().chain(&variant.layers);
+    let gn_args = layers::merge(&repository.join("gn-args"), layers, source.kind, source.v8_version)?;
     let gyp = match &source.origin {
         // What is planned only is refused by its row, which says more.
         Origin::Node { .. } if row.state == State::Planned => gyp::translate(&gn_args).ok(),
@@ -300,6 +304,7 @@ pub mod testing {
             own_clang: None,
             depot: None,
             node: None,
+            another: None,
         };
         let variant = matrix.variants.keys().next().unwrap();
         plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()

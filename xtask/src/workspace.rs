@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::source::depot::{self, Asked, Looked, Mirrors};
-use crate::source::node;
+use crate::source::{Cargo, Pins, another, node};
 use crate::toolchain::pins::Host;
 use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust};
 
@@ -38,9 +38,11 @@ impl Workspace {
         self.refuse_foreign_flags(what)?;
         let depot = self.look_at_upstream(what)?;
         let node = self.look_at_node(what)?;
+        let another = self.look_at_registry(what)?;
         let inputs = plan::Inputs {
             depot: depot.as_ref().map(|(asked, looked)| (asked, looked)),
             node: node.as_ref(),
+            another: another.as_ref(),
             repository: &self.repository,
             matrix: &self.matrix,
             cache: &self.cache,
@@ -51,6 +53,17 @@ impl Workspace {
                 .map_err(Error::usage)?,
         };
         plan::plans(&inputs, what)
+    }
+
+    /// The pins of another version of the `v8` package, if one was asked for: what stands in it is fetched.
+    fn look_at_registry(&self, what: &What) -> Result<Option<Pins>> {
+        let Some(version) = &what.crate_version else { return Ok(None) };
+        if what.source.unwrap_or(self.matrix.v8.source) != SourceKind::Crate {
+            return Err(Error::usage("--crate-version is for --source crate"));
+        }
+        let scratch = self.cache.sources().join(format!("look-{}", std::process::id()));
+        let (pinned, known) = (self.matrix.source_pins()?, self.matrix.other_pins()?);
+        Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user()?, &scratch)?))
     }
 
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,

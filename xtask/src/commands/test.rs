@@ -18,23 +18,6 @@ use crate::workspace::Workspace;
 use crate::{env, paths, process};
 use runner::{Runner, Sum};
 
-/// A step that needs what is built or fetched for this target and variant.
-type Step = (&'static str, fn(&What, &mut Sum) -> Result<()>);
-
-const BEFORE_V8: &[Step] = &[("real caches", test_caches), ("readers of releases", test_readers)];
-
-const CLUSTER: &str = "real cluster";
-
-const WITH_V8: &[Step] = &[
-    ("tests with V8", test_with_v8),
-    ("build systems", test_consumers),
-    ("a release, published and consumed", test_release),
-    ("patches left out", test_patches),
-    ("equal objects", test_objects),
-    ("glibc's tables", test_tables),
-    ("equal snapshots", test_snapshots),
-];
-
 /// Runs all steps that make sense, also after one has failed; exit status 1 if any has.
 pub fn run(flags: &Test) -> ExitCode {
     let mut runner = Runner::default();
@@ -70,20 +53,23 @@ pub fn run(flags: &Test) -> ExitCode {
 
     let what = What::of(Vec::new(), &flags.variant);
     let build = format!("build of V8, {}", flags.variant);
-    let again = "the same archive again";
-    // Stores need nothing, the others sccache of the toolchain; so a build that takes longer than it may does not leave
-    // them out.
+    let (with_v8, objects, tables) = ("tests with V8", "equal objects", "glibc's tables");
+    let patches = "patches left out";
+    let (consumers, snapshots, again) = ("build systems", "equal snapshots", "the same archive again");
+    // Stores need nothing, caches and cluster sccache of the toolchain; so a build that takes longer than it may does
+    // not leave them out.
     runner.step("real stores", test_stores);
+    let (caches, cluster, readers) = ("real caches", "real cluster", "readers of releases");
     if flags.no_v8 {
-        let names = BEFORE_V8.iter().chain(WITH_V8).map(|(name, _)| *name);
-        names.chain([CLUSTER, &build, again]).for_each(|name| runner.leave_out(name, "--no-v8"));
+        [caches, cluster, readers, &build, with_v8, consumers, patches, objects, tables, snapshots, again]
+            .into_iter()
+            .for_each(|name| runner.leave_out(name, "--no-v8"));
     } else {
-        for (name, run) in BEFORE_V8 {
-            runner.step(name, |sum| run(&what, sum));
-        }
+        runner.step(caches, |sum| test_caches(&what, sum));
+        runner.step(readers, test_readers);
         match cluster_lacks() {
-            Some(lack) => runner.leave_out(CLUSTER, lack),
-            None => drop(runner.step(CLUSTER, |sum| test_cluster(&what, sum))),
+            Some(lack) => runner.leave_out(cluster, lack),
+            None => drop(runner.step(cluster, |sum| test_cluster(&what, sum))),
         }
         let build_flags = BuildV8 {
             what: what.clone(),
@@ -94,17 +80,21 @@ pub fn run(flags: &Test) -> ExitCode {
             dry_run: false,
         };
         if runner.step(&build, |_| build_v8::run(&build_flags)) {
-            for (name, run) in WITH_V8 {
-                runner.step(name, |sum| run(&what, sum));
-            }
+            runner.step(with_v8, |sum| test_with_v8(&what, sum));
+            runner.step(consumers, |sum| test_consumers(&what, sum));
+            runner.step(patches, |sum| test_patches(&what, sum));
+            runner.step(objects, |_| test_objects(&what));
+            runner.step(tables, |sum| test_tables(&what, sum));
+            runner.step(snapshots, |_| test_snapshots(&what));
             if flags.rebuild {
                 runner.step(again, |_| test_rebuild(&what, flags.deadline));
             } else {
                 runner.leave_out(again, "it takes as long as a build from nothing: --rebuild");
             }
         } else {
-            let names = WITH_V8.iter().map(|(name, _)| *name).chain([again]);
-            names.for_each(|name| runner.leave_out(name, "V8 is not built"));
+            [with_v8, consumers, patches, objects, tables, snapshots, again]
+                .into_iter()
+                .for_each(|name| runner.leave_out(name, "V8 is not built"));
         }
     }
     let good = runner.is_good(flags.deadline_is_no_failure);
@@ -146,27 +136,10 @@ fn test_patches(what: &What, sum: &mut Sum) -> Result<()> {
     sum.run(test_tool("compile::patch_tests").env("LIBV8_TEST_BUILD", &what.variant))
 }
 
-/// The archive that was just built and all that lie beside it, published to real stores and consumed by cargo.
-fn test_release(what: &What, sum: &mut Sum) -> Result<()> {
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
-    let workspace = Workspace::open()?;
-    // The tests start it.
-    let tool = ["build", "--quiet", "-p", "xtask", "--features", "stores,downloads"];
-    process::pass_on(&mut cargo(&tool), &mut |_| {})?;
-    for plan in &workspace.plans(what)? {
-        let mut command = test_tool("publish::real_release");
-        command.env("LIBV8_TEST_RELEASE", &plan.archive);
-        sum.run(command.env("LIBV8_TEST_SERVERS", workspace.cache.downloads().join("test-servers")))?;
-    }
-    Ok(())
-}
-
 /// A few objects of the build that was just made, compared with those that the compiler alone makes of the same files.
 ///
 /// Each commit looks at other files.
-fn test_objects(what: &What, _: &mut Sum) -> Result<()> {
+fn test_objects(what: &What) -> Result<()> {
     let workspace = Workspace::open()?;
     let plans = workspace.plans(what)?;
     let toolchain = workspace.toolchain(what, &plans)?;
@@ -206,7 +179,7 @@ fn test_tables(what: &What, sum: &mut Sum) -> Result<()> {
 }
 
 /// The snapshot of the build that was just made, made again under other conditions.
-fn test_snapshots(what: &What, _: &mut Sum) -> Result<()> {
+fn test_snapshots(what: &What) -> Result<()> {
     let workspace = Workspace::open()?;
     let plans = workspace.plans(what)?;
     let toolchain = workspace.toolchain(what, &plans)?;
@@ -246,7 +219,7 @@ fn test_caches(what: &What, sum: &mut Sum) -> Result<()> {
 }
 
 /// A release read by minisign and by the schemas of its formats; apt and pip fetch them the first time.
-fn test_readers(_: &What, sum: &mut Sum) -> Result<()> {
+fn test_readers(sum: &mut Sum) -> Result<()> {
     if !cfg!(target_os = "linux") {
         return Ok(());
     }

@@ -138,20 +138,30 @@ impl Generator<'_> {
     }
 }
 
+/// `args.gn` of a build, with or without sccache in front of the compiler.
 fn args_gn(plan: &Plan, toolchain: &Toolchain, with_sccache: bool) -> String {
-    let mut args = format!(
+    let wrapper = format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n");
+    let wrapper = if with_sccache { wrapper.as_str() } else { "" };
+    own_arguments(plan, toolchain) + wrapper + &cross_arguments_here(plan)
+}
+
+/// The arguments of the plan, and where the compiler is.
+fn own_arguments(plan: &Plan, toolchain: &Toolchain) -> String {
+    format!(
         "{}\n# Of this machine's toolchain; part of no build id.\n\
          clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
-    );
-    if with_sccache {
-        args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
-    }
-    if let Some(cross) = Host::current().and_then(|host| cross_arguments(plan, host)) {
-        args.push_str(&cross);
-    }
-    args
+    )
+}
+
+/// `args.gn` of a build without anything in front of the compiler.
+pub fn arguments_text(plan: &Plan, toolchain: &Toolchain) -> String {
+    own_arguments(plan, toolchain) + &cross_arguments_here(plan)
+}
+
+fn cross_arguments_here(plan: &Plan) -> String {
+    Host::current().and_then(|host| cross_arguments(plan, host)).unwrap_or_default()
 }
 
 /// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
@@ -177,7 +187,7 @@ pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result
 }
 
 /// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
-fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
+pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
     let link = tree.join(OVERLAY);
     if fs::read_link(&link).is_ok_and(|old| old == llvm) {
         return Ok(());
@@ -197,7 +207,7 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
 /// Takes flags that the compiler does not know out of ninja's files, and says which.
 ///
 /// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
-pub(super) fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut flags: BTreeMap<String, Language> = BTreeMap::new();
     let targets = files_below(&out.join("obj"), "ninja")?;

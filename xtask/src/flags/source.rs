@@ -88,7 +88,7 @@ pub struct Source {
     pub from_bundle: Option<PathBuf>,
 }
 
-fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
+pub fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
     let (kind, url) = text.split_once('=').unwrap_or((text, ""));
     let kind = match kind {
         "git" => MirrorKind::Git,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::layers::{self, Argument};
 use crate::matrix::Matrix;
+use crate::source::{Kind, V8Version};
 use crate::{env, paths, snapshot};
 
 fn is_linux(row: &Target) -> bool {
@@ -16,7 +17,9 @@ fn all() -> Vec<(String, String, Target, Arguments)> {
     let of_target = |(triple, row): (&String, &Target)| {
         let of_variant = |(name, variant): (&String, &crate::matrix::Variant)| {
             let layers = row.layers.iter().chain(&variant.layers);
-            let arguments = layers::merge(&repository.join("gn-args"), layers).unwrap();
+            let arguments =
+                layers::merge(&repository.join("gn-args"), layers, Kind::Node, V8Version([13, 6, 233, 17]))
+                    .unwrap();
             (triple.clone(), name.clone(), row.clone(), arguments)
         };
         matrix.variants.iter().map(of_variant).collect::<Vec<_>>()

@@ -17,6 +17,7 @@ fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
         cache: &cache,
         host: None,
         own_clang: None,
+        another: None,
         depot: None,
         node: None,
     };
@@ -138,7 +139,15 @@ fn every_layer_is_read_by_somebody() {
 
 #[test]
 fn every_patch_applies_to_some_target() {
-    let plans = all("cache", |_| {}).into_iter().chain(of_node(|_| {}, "lite"));
+    let others = Matrix::load(&paths::repository()).unwrap().sources.registry.others;
+    let of_another = |other: &crate::matrix::OtherVersion| {
+        all("cache", |matrix| {
+            matrix.v8.version.clone_from(&other.v8);
+            matrix.sources.registry.version.clone_from(&other.version);
+        })
+    };
+    let plans = all("cache", |_| {}).into_iter().chain(others.iter().flat_map(of_another));
+    let plans = plans.chain(of_node(|_| {}, "lite"));
     let used: BTreeSet<String> = plans.flat_map(|plan| plan.source.patches).map(|patch| patch.name).collect();
     assert_eq!(used, stems("patches", "patch"));
 }
@@ -216,6 +225,7 @@ fn of_node(change: impl FnOnce(&mut node::Looked), variant: &str) -> Vec<Plan> {
         host: None,
         own_clang: None,
         depot: None,
+        another: None,
         node: Some(&looked),
     };
     let output = Some(PathBuf::from("/artifacts"));

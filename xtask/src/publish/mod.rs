@@ -11,8 +11,6 @@ mod files;
 mod key;
 mod page;
 mod provenance;
-#[cfg(all(test, target_os = "linux", feature = "store-s3", feature = "store-oci"))]
-mod real_release;
 #[cfg(test)]
 mod real_tests;
 mod sbom;

@@ -24,10 +24,6 @@ const REGISTRY: [&str; 1] = ["docker-registry"];
 /// A web server; its libraries are in Debian's base.
 const WEB: [&str; 1] = ["nginx"];
 
-/// Shows what a program does to the system.
-#[cfg(feature = "store-oci")]
-const TRACE: [&str; 2] = ["strace", "libunwind8"];
-
 /// Installed servers.
 pub struct Servers(PathBuf);
 
@@ -85,8 +81,6 @@ impl Servers {
                 ("python", &PYTHON),
                 ("registry", &REGISTRY),
                 ("web", &WEB),
-                #[cfg(feature = "store-oci")]
-                ("trace", &TRACE),
             ];
             for (name, packages) in all {
                 let done = folder.join(name);
@@ -195,16 +189,6 @@ impl Servers {
         std::fs::write(&config, text).unwrap();
         let mut command = process::tied(self.0.join("registry/usr/bin/docker-registry"));
         Running::start(command.arg("serve").arg(&config), port, &work.join(format!("registry-{port}.log")))
-    }
-
-    /// strace; arguments follow.
-    #[cfg(feature = "store-oci")]
-    pub fn strace(&self) -> Command {
-        let root = self.0.join("trace");
-        let mut command = process::command(root.join("usr/bin/strace"));
-        let libraries = std::fs::read_dir(root.join("usr/lib")).unwrap().flatten().map(|entry| entry.path());
-        command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
-        command
     }
 
     /// nginx with what stands in its `server { … }` beside the port.

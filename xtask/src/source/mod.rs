@@ -3,10 +3,12 @@
 //! [`plan`] decides and writes nothing; [`prepare`] does what the plan says. A tree is named by the SHA-256 of all that
 //! goes into it, so two plans with the same content share one tree, and a changed patch makes another one.
 
+pub mod another;
+pub mod applies;
 mod apply;
 pub mod depot;
 mod deps;
-mod diff;
+pub mod diff;
 pub mod node;
 pub mod patch;
 pub mod registry;
@@ -23,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::apply::apply as apply_patch;
 use self::patch::Patch;
 pub use self::registry::Cargo;
-pub use self::tree::prepare;
+pub use self::tree::{lock, prepare};
 use self::unpack::set_modified;
 pub use self::unpack::write_new;
 pub use self::version::V8Version;
@@ -219,6 +221,21 @@ pub fn plan(from: Start<'_>, target: &str, repository: &Path, sources: &Path) ->
     let folder = sources.join(format!("{name}-{}", &key[..16]));
     let present = tree::is_whole(&folder, &key)?;
     Ok(SourcePlan { kind, v8_version, origin, patches, embed, key, folder, present })
+}
+
+impl SourcePlan {
+    /// The same tree with other patches, which has a key and a folder of its own.
+    ///
+    /// # Errors
+    /// A folder that has its name, but not its stamp.
+    pub fn with_patches(&self, patches: Vec<Patch>, sources: &Path) -> Result<SourcePlan> {
+        let key = key(self.kind, self.v8_version, &self.origin, &patches, &self.embed);
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.rsplit_once('-').map_or(name.as_ref(), |(name, _)| name);
+        let folder = sources.join(format!("{name}-{}", &key[..16]));
+        let present = tree::is_whole(&folder, &key)?;
+        Ok(SourcePlan { patches, key, folder, present, ..self.clone() })
+    }
 }
 
 fn check_pin(pin: &CratePin) -> Result<()> {

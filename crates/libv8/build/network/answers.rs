@@ -75,26 +75,6 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> (String, Verdict) {
     (format!("HTTP {}: {sentence}", status.as_u16()), verdict)
 }
 
-/// What a proxy means that makes no tunnel, and whether that may pass. Some say 401 where 407 is meant.
-pub fn judge_proxy(status: StatusCode) -> (String, bool) {
-    let (sentence, may_pass) = match status.as_u16() {
-        401 | 407 => (
-            "it wants a user and a password\n\
-             help: http.proxy = \"http://user:password@host:port\" in cargo's configuration, or CARGO_HTTP_PROXY",
-            false,
-        ),
-        403 | 405 => (
-            "it forbids this host or port\n\
-             help: a mirror that it allows: LIBV8_MIRROR; if it needs no proxy: NO_PROXY",
-            false,
-        ),
-        408 | 429 => ("it asks for time", true),
-        500..=599 => ("it does not reach that server", true),
-        _ => ("this is no answer of a proxy\nhelp: check http.proxy, CARGO_HTTP_PROXY, HTTPS_PROXY", false),
-    };
-    (format!("HTTP {}: {sentence}", status.as_u16()), may_pass)
-}
-
 /// `Content-Range: bytes first-last/total`, as numbers; the total may be unknown.
 pub fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let text = headers.get("content-range")?.to_str().ok()?.strip_prefix("bytes ")?;

@@ -9,7 +9,6 @@ use ureq::http::{HeaderMap, StatusCode, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, Timeout};
 
-use super::answers::judge_proxy;
 use super::settings::{Settings, without_password};
 
 /// More redirects are a loop, or as bad as one.
@@ -247,15 +246,6 @@ fn silence(error: &ureq::Error, through: &str) -> Silence {
             kind: SilenceKind::Lasting,
         };
     }
-    // The client gives the proxy's status in its text only.
-    if let ureq::Error::ConnectProxyFailed(said) = error
-        && let Some(status) = said.strip_prefix("proxy server responded ").and_then(|rest| rest.get(..3))
-        && let Ok(status) = status.parse()
-    {
-        let (sentence, may_pass) = judge_proxy(status);
-        let kind = if may_pass { SilenceKind::Passing } else { SilenceKind::Lasting };
-        return Silence { why: format!("no connection{through}: {sentence}"), kind };
-    }
     let kind = match error {
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
@@ -275,6 +265,10 @@ fn silence(error: &ureq::Error, through: &str) -> Silence {
         _ => SilenceKind::Lasting,
     };
     let why = match error {
+        ureq::Error::ConnectProxyFailed(why) if why.contains("407") => format!(
+            "no connection{through}: it wants a user and a password (HTTP 407)\n\
+             help: http.proxy = \"http://user:password@host:port\" in cargo's configuration, or CARGO_HTTP_PROXY"
+        ),
         ureq::Error::ConnectProxyFailed(why) => format!("no connection{through}: {why}"),
         ureq::Error::HostNotFound => format!("no connection{through}: its name is not known here"),
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
