@@ -17,7 +17,7 @@ use crate::flags::What;
 use crate::paths::{Cache, remove_folder};
 use crate::plan::Plan;
 use crate::source::depot::{self, Store, is_commit};
-use crate::source::{Cargo, Origin};
+use crate::source::{Cargo, Origin, node};
 use crate::toolchain::download;
 use crate::workspace::Workspace;
 
@@ -41,7 +41,7 @@ struct List {
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
-    /// `downloads/<sha256>/<name>`, `git/<commit>`, or `revisions/<name>`.
+    /// `downloads/<sha256>/<name>`, `git/<commit>`, `revisions/<name>`, or `node/<name>`.
     path: String,
     size_bytes: u64,
     sha256: Sha256,
@@ -50,9 +50,14 @@ struct Entry {
 /// Where an entry goes.
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'a> {
-    Download { sha256: &'a str, name: &'a str },
+    Download {
+        sha256: &'a str,
+        name: &'a str,
+    },
     Commit(&'a str),
     Revision(&'a str),
+    /// What a release of Node said of its tarball.
+    NodesDigest(&'a str),
 }
 
 impl Place<'_> {
@@ -70,6 +75,7 @@ impl Place<'_> {
             }
             ["git", commit] if is_commit(commit) => Some(Place::Commit(commit)),
             ["revisions", name] if is_plain(name) => Some(Place::Revision(name)),
+            ["node", name] if is_plain(name) => Some(Place::NodesDigest(name)),
             _ => None,
         }
     }
@@ -112,18 +118,29 @@ fn sources(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeSet<(String, Pa
     let mut files = BTreeSet::new();
     for plan in plans {
         crate::source::prepare(&plan.source, &cargo, &|line| eprintln!("{line}"))?;
+        let packages = match &plan.source.origin {
+            Origin::Crate { package, icu_data } => vec![package, icu_data],
+            Origin::Node { node } => vec![&node.runtime],
+            Origin::DepotTools { .. } => Vec::new(),
+        };
+        for pin in packages {
+            let name = format!("{}-{}.crate", pin.package, pin.version);
+            let path = downloads.join(&pin.sha256).join(&name);
+            if !path.is_file() {
+                let bytes = cargo.packed(pin, &workspace.cache.root().join("bundle"))?;
+                fs::create_dir_all(downloads.join(&pin.sha256)).or_io("create", &downloads)?;
+                crate::paths::write_whole(&path, bytes)?;
+            }
+            files.insert((format!("downloads/{}/{name}", pin.sha256), path));
+        }
         match &plan.source.origin {
-            Origin::Crate { package, icu_data } => {
-                for pin in [package, icu_data] {
-                    let name = format!("{}-{}.crate", pin.package, pin.version);
-                    let path = downloads.join(&pin.sha256).join(&name);
-                    if !path.is_file() {
-                        let bytes = cargo.packed(pin, &workspace.cache.root().join("bundle"))?;
-                        fs::create_dir_all(downloads.join(&pin.sha256)).or_io("create", &downloads)?;
-                        crate::paths::write_whole(&path, bytes)?;
-                    }
-                    files.insert((format!("downloads/{}/{name}", pin.sha256), path));
+            Origin::Crate { .. } => {}
+            Origin::Node { node } => {
+                let carried = node.carried(&workspace.cache);
+                if carried.is_empty() {
+                    eprintln!("note: take {} along yourself, and name it with --node-tree", node.source());
                 }
+                files.extend(carried);
             }
             Origin::DepotTools { checkout } => {
                 let (commits, objects) = checkout.carried()?;
@@ -230,6 +247,7 @@ fn read_into(from: &Path, cache: &Cache, scratch: &Path) -> Result<()> {
             }
             Place::Download { sha256, name } => keep(&path, &cache.downloads().join(sha256), name)?,
             Place::Revision(name) => keep(&path, &Store::of(cache).beside("revisions"), name)?,
+            Place::NodesDigest(name) => keep(&path, &node::folder(cache), name)?,
             Place::Commit(commit) => drop(Store::of(cache).import(commit, &path)?),
         }
     }

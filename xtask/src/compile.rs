@@ -22,7 +22,8 @@ use crate::process;
 use crate::sccache::{Fill, Report, Server, Settings};
 use crate::toolchain::Toolchain;
 
-mod configure;
+mod by_gyp;
+pub mod configure;
 #[cfg(all(test, target_os = "linux"))]
 mod patch_tests;
 mod stale;

@@ -11,12 +11,14 @@ mod archives;
 mod ci;
 mod fuzz;
 mod release;
+mod roll;
 mod source;
 
 pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
 pub use fuzz::Fuzz;
 pub use release::{Lock, Publish};
+pub use roll::{Roll, RollFormat};
 pub use source::{MirrorKind, Source, SourceKind, Upstream};
 
 /// Builds V8 as a static library, packages it, verifies it, and runs JavaScript with it.
@@ -42,6 +44,8 @@ pub enum Command {
     Toolchain(Toolchain),
     /// Fetch and patch V8's tree alone
     Source(Source),
+    /// Say what another V8 would break, without compiling it; move to it
+    Roll(Roll),
     /// Pack an archive from a finished build
     Package(Package),
     /// Re-open an archive and list all its faults
@@ -86,7 +90,10 @@ pub struct What {
     /// Where V8's tree comes from [default: v8.source of targets.toml]
     #[arg(long, value_enum)]
     pub source: Option<SourceKind>,
-    /// What of V8's own repositories
+    /// With --source crate: this version of the `v8` package instead of the pinned one: 149.4.0 is of V8 14.9
+    #[arg(long, value_name = "VERSION")]
+    pub crate_version: Option<String>,
+    /// What of that source
     #[command(flatten)]
     pub upstream: Upstream,
     /// Folder of archives
@@ -101,12 +108,18 @@ pub struct What {
 }
 
 impl What {
+    /// The feature of this tool that fetching its tree needs, if it was compiled without.
+    pub fn lacks(&self) -> Option<&'static str> {
+        self.upstream.lacks(self.source)
+    }
+
     /// These targets in this variant, and the defaults of everything else.
     pub fn of(targets: Vec<String>, variant: &str) -> What {
         What {
             targets,
             variant: variant.to_owned(),
             source: None,
+            crate_version: None,
             upstream: Upstream::default(),
             output: None,
             archive_format: Format::TarZst,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{Error, IoContext as _, Kind, Result};
+use crate::error::{self, Error, IoContext as _, Result};
+use crate::source::applies::{AppliesTo, holds};
+use crate::source::{Kind, V8Version};
 
 /// One argument, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,24 +30,45 @@ pub type Arguments = BTreeMap<String, Argument>;
 ///
 /// An argument that an earlier layer has set may be set again only below a reason that begins with `Overrides NAME:`,
 /// NAME being that layer: shadowing in silence is how a build loses what a reviewer believes it has.
-pub fn merge<'a>(folder: &Path, names: impl IntoIterator<Item = &'a String>) -> Result<Arguments> {
+///
+/// An argument whose comment has a line `Applies-to: source=…; v8=…` is there for such a V8 alone.
+pub fn merge<'a>(
+    folder: &Path,
+    names: impl IntoIterator<Item = &'a String>,
+    source: Kind,
+    v8: V8Version,
+) -> Result<Arguments> {
     let mut merged = Arguments::new();
     let mut faults = Vec::new();
     for name in names {
         let path = folder.join(format!("{name}.gn"));
         let text = std::fs::read_to_string(&path).or_io("read", &path)?;
-        merge_layer(&mut merged, name, &text, &mut faults);
+        merge_layer(&mut merged, name, &text, (source, v8), &mut faults);
     }
-    if faults.is_empty() { Ok(merged) } else { Err(Error::all(Kind::Usage, "gn-args", &faults)) }
+    if faults.is_empty() { Ok(merged) } else { Err(Error::all(error::Kind::Usage, "gn-args", &faults)) }
 }
 
-fn merge_layer(merged: &mut Arguments, layer: &str, text: &str, faults: &mut Vec<String>) {
+fn merge_layer(
+    merged: &mut Arguments,
+    layer: &str,
+    text: &str,
+    (source, v8): (Kind, V8Version),
+    faults: &mut Vec<String>,
+) {
     let mut reason = String::new();
+    let mut applies_to: Option<AppliesTo> = None;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         let mut fault = |what: String| faults.push(format!("{layer}.gn:{}: {what}", number + 1));
         if line.is_empty() {
             reason.clear();
+            applies_to = None;
+        } else if let Some(says) = line.strip_prefix("# Applies-to:") {
+            match AppliesTo::parse(says.trim()) {
+                Ok(_) if applies_to.is_some() => fault("Applies-to stands there twice".to_owned()),
+                Ok(says) => applies_to = Some(says),
+                Err(what) => fault(format!("Applies-to: {what}")),
+            }
         } else if let Some(comment) = line.strip_prefix('#') {
             if !reason.is_empty() {
                 reason.push(' ');
@@ -57,7 +80,7 @@ fn merge_layer(merged: &mut Arguments, layer: &str, text: &str, faults: &mut Vec
                 fault(format!("{name:?} is no name of a GN argument"));
             } else if reason.is_empty() {
                 fault(format!("{name} has no reason: write one on the line above"));
-            } else {
+            } else if holds(applies_to.as_ref(), source, v8) {
                 let mut overrides = Vec::new();
                 if let Some(earlier) = merged.get(name) {
                     if !reason.starts_with(&format!("Overrides {}:", earlier.layer)) {
@@ -77,6 +100,7 @@ fn merge_layer(merged: &mut Arguments, layer: &str, text: &str, faults: &mut Vec
                 merged.insert(name.to_owned(), argument);
             }
             reason.clear();
+            applies_to = None;
         } else {
             fault(format!("{line:?} is neither `name = value` nor a comment"));
         }
@@ -92,11 +116,13 @@ pub fn args_gn(arguments: &Arguments) -> String {
 mod tests {
     use super::*;
 
+    const V8: (Kind, V8Version) = (Kind::Crate, V8Version([15, 2, 124, 1]));
+
     fn merged(layers: &[(&str, &str)]) -> Result<String, String> {
         let mut merged = Arguments::new();
         let mut faults = Vec::new();
         for (name, text) in layers {
-            merge_layer(&mut merged, name, text, &mut faults);
+            merge_layer(&mut merged, name, text, V8, &mut faults);
         }
         if faults.is_empty() { Ok(args_gn(&merged)) } else { Err(faults.join("\n")) }
     }
@@ -124,6 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_can_be_for_some_versions_and_sources() {
+        let check = |says: &str, expected: Result<&str, &str>| {
+            let text = format!("# why\n# Applies-to: {says}\nx = 1\n# why\ny = 2\n");
+            assert_eq!(merged(&[("a", &text)]).as_deref().map_err(String::as_str), expected);
+        };
+        check("source=*; v8=>=15.2", Ok("x = 1\ny = 2\n"));
+        check("source=crate; v8=>=15.3", Ok("y = 2\n"));
+        check("source=node; v8=*", Ok("y = 2\n"));
+        check("v8=*", Err("a.gn:2: Applies-to: it does not say source"));
+        check("source=*; v8=*\n# Applies-to: source=*; v8=*", Err("a.gn:3: Applies-to stands there twice"));
+        // One argument with two values, each for its own versions, shadows nothing.
+        let two =
+            "# why\n# Applies-to: source=*; v8=<15\nx = 1\n# why\n# Applies-to: source=*; v8=>=15\nx = 2\n";
+        assert_eq!(merged(&[("a", two)]).unwrap(), "x = 2\n");
+        let layers: [(&str, &str); 1] = [("a", "# Applies-to: source=*; v8=*\nx = 1\n")];
+        assert_eq!(merged(&layers).unwrap_err(), "a.gn:2: x has no reason: write one on the line above");
+    }
+
+    #[test]
     fn explain_knows_the_history() {
         let mut merged = Arguments::new();
         for (name, text) in [
@@ -131,7 +176,7 @@ mod tests {
             ("b", "# Overrides a: two\nx = 2\n"),
             ("c", "# Overrides b: three\nx = 3\n"),
         ] {
-            merge_layer(&mut merged, name, text, &mut Vec::new());
+            merge_layer(&mut merged, name, text, V8, &mut Vec::new());
         }
         assert_eq!(merged["x"].overrides, ["a", "b"]);
         assert_eq!(merged["x"].reason, "Overrides b: three");

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::source::applies::{AppliesTo, holds};
+use crate::source::{Kind, V8Version};
+
 /// Where the table lies in the repository.
 const TABLE: &str = "licenses/parts.toml";
 
@@ -55,6 +58,9 @@ pub struct Part {
     pub paths: Vec<String>,
     /// The packages and files the text was taken from.
     pub source: String,
+    /// The trees that have these paths; all of them without it.
+    #[serde(default)]
+    pub applies_to: Option<AppliesTo>,
 }
 
 impl Part {
@@ -72,6 +78,9 @@ pub struct Ignored {
     pub path: String,
     /// The reason, for the reader.
     pub why: String,
+    /// The trees that have this path; all of them without it.
+    #[serde(default)]
+    pub applies_to: Option<AppliesTo>,
 }
 
 /// The whole of `licenses/parts.toml`, in the file's order.
@@ -84,6 +93,13 @@ pub struct Table {
 }
 
 impl Table {
+    /// The rows that hold for the tree of this V8 out of this source.
+    pub fn for_tree(mut self, source: Kind, v8: V8Version) -> Table {
+        self.parts.retain(|part| holds(part.applies_to.as_ref(), source, v8));
+        self.ignored.retain(|row| holds(row.applies_to.as_ref(), source, v8));
+        self
+    }
+
     /// The parts that `sources` belong to, in the table's order and each once: the parts whose texts an archive made
     /// of these sources must carry. Sources are what was compiled and included (ninja's inputs and deps) and the
     /// headers that are shipped, relative to the tree's root with `/` between names.
@@ -133,6 +149,24 @@ impl Table {
             .max_by_key(|(path, ..)| path.len())
             .map(|(_, owner, _)| owner)
     }
+}
+
+/// Where the table looks for a file of a tree: trees of Node have V8 and ICU in places of their own.
+pub fn usual_path(kind: Kind, path: &str) -> String {
+    const NODES: [(&str, &str); 9] = [
+        ("deps/icu-small/", "third_party/icu/"),
+        // Node's changes of ICU.
+        ("tools/icu/", "third_party/icu/"),
+        ("deps/v8/third_party/abseil-cpp/", "third_party/abseil-cpp/"),
+        ("deps/v8/third_party/fast_float/", "third_party/fast_float/"),
+        ("deps/v8/third_party/fp16/", "third_party/fp16/"),
+        ("deps/v8/third_party/highway/", "third_party/highway/"),
+        ("deps/v8/third_party/simdutf/", "third_party/simdutf/"),
+        ("deps/v8/third_party/zlib/", "third_party/zlib/"),
+        ("deps/v8/", "v8/"),
+    ];
+    let moved = NODES.iter().find_map(|(from, to)| Some(format!("{to}{}", path.strip_prefix(from)?)));
+    moved.filter(|_| kind == Kind::Node).unwrap_or_else(|| path.to_owned())
 }
 
 /// Whose a source is.

@@ -14,6 +14,7 @@ mod env;
 mod error;
 mod flags;
 mod fuzz;
+mod gyp;
 mod http;
 mod layers;
 mod library;
@@ -30,6 +31,7 @@ mod process;
 mod publish;
 mod rebuild;
 mod report;
+mod roll;
 mod round;
 mod sccache;
 mod signals;
@@ -59,8 +61,8 @@ fn main() -> ExitCode {
     let lacks = match &command {
         Command::Publish(flags) => store(&flags.to),
         Command::Lock(flags) => store(&flags.from),
-        Command::BuildV8(flags) => flags.what.upstream.lacks(),
-        Command::Source(flags) => flags.what.upstream.lacks(),
+        Command::BuildV8(flags) => flags.what.lacks(),
+        Command::Source(flags) => flags.what.lacks(),
         _ => None,
     };
     let result = match command {
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Doctor(flags) => commands::doctor::run(&flags),
         Command::Toolchain(flags) => commands::toolchain::run(&flags),
         Command::Source(flags) => commands::source::run(&flags),
+        Command::Roll(flags) => commands::roll::run(&flags),
         Command::Package(flags) => commands::package::run(&flags),
         Command::Verify(flags) => commands::verify::run(&flags),
         Command::LinkLine(flags) => commands::link_line::run(&flags),

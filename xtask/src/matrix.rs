@@ -38,6 +38,16 @@ pub struct Sources {
     pub registry: RegistrySource,
     #[serde(rename = "depot-tools")]
     pub depot: DepotSource,
+    pub node: NodeSource,
+}
+
+/// `[sources.node]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSource {
+    pub version: String,
+    pub url: String,
+    pub sha256: Option<String>,
 }
 
 /// `[sources.depot-tools]`
@@ -59,6 +69,18 @@ pub struct DepotSource {
 #[serde(deny_unknown_fields)]
 pub struct RegistrySource {
     pub package: String,
+    pub version: String,
+    pub sha256: String,
+    pub icu_data: CratePin,
+    #[serde(default)]
+    pub others: Vec<OtherVersion>,
+}
+
+/// `[[sources.crate.others]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherVersion {
+    pub v8: String,
     pub version: String,
     pub sha256: String,
     pub icu_data: CratePin,
@@ -159,11 +181,24 @@ impl Matrix {
 
     /// The pins of the source `crate`.
     pub fn source_pins(&self) -> Result<Pins> {
-        let RegistrySource { package, version, sha256, icu_data } = self.sources.registry.clone();
+        let RegistrySource { package, version, sha256, icu_data, .. } = self.sources.registry.clone();
         let v8_version = V8Version::from_str(&self.v8.version).map_err(|error| {
             Error::usage(format!("targets.toml: v8.version {:?}: {error}", self.v8.version))
         })?;
         Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
+    }
+
+    /// The pins of the other versions of that package which are built here.
+    pub fn other_pins(&self) -> Result<Vec<Pins>> {
+        let pins = |other: &OtherVersion| {
+            let OtherVersion { v8, version, sha256, icu_data } = other.clone();
+            let v8_version = V8Version::from_str(&v8).map_err(|error| {
+                Error::usage(format!("targets.toml: sources.crate.others: v8 {v8:?}: {error}"))
+            })?;
+            let package = self.sources.registry.package.clone();
+            Ok(Pins { v8: CratePin { package, version, sha256 }, icu_data, v8_version })
+        };
+        self.sources.registry.others.iter().map(pins).collect()
     }
 
     /// What the words behind `--target` mean: each target once, where it was named first; groups in the order of triples.
@@ -278,7 +313,7 @@ mod tests {
         check(
             "source = \"crate\"\n",
             "source = \"git\"\n",
-            "unknown variant `git`, expected `crate` or `depot-tools`",
+            "unknown variant `git`, expected one of `crate`, `node`, `depot-tools`",
         );
         check("\n[v8]\n", "\n[v8]\nversion = \"1.2.3.4\"\n", "duplicate key");
         check("version = \"15.2.124.1\"", "version = \"15.2\"", "not four numbers");

@@ -13,6 +13,7 @@ use v8_archive::{FORMAT, Sha256};
 use crate::compile::{self, Build};
 use crate::consumer::{self, check};
 use crate::error::{Error, IoContext as _, Result};
+use crate::gyp;
 use crate::library::normalise::normalise;
 use crate::licences;
 use crate::paths::remove_folder;
@@ -36,7 +37,7 @@ pub fn package(
     let stage = build.out.join("archive");
     remove_folder(&stage)?;
     let tree = &plan.source.folder;
-    stage_headers(tree, &build.out, &stage)?;
+    stage_headers(tree, plan.source.kind.v8_folder(), &build.out, &stage)?;
     let packed_library = stage.join("lib").join(&plan.row.library);
     make_parent(&packed_library)?;
     normalise(&library, &packed_library)?;
@@ -64,10 +65,10 @@ pub fn must_be_built(plan: &Plan) -> Result<()> {
 }
 
 /// `include/`: V8's own headers, ours, and the C++ library's that V8's interface is compiled with.
-fn stage_headers(tree: &Path, out: &Path, stage: &Path) -> Result<()> {
+fn stage_headers(tree: &Path, v8: &str, out: &Path, stage: &Path) -> Result<()> {
     let include = stage.join("include");
     let is_header = |path: &Path| path.extension().is_some_and(|extension| extension == "h");
-    copy_folder(&tree.join("v8/include"), &include, &is_header)?;
+    copy_folder(&tree.join(v8).join("include"), &include, &is_header)?;
     for (from, name) in
         [(out.join("gen/v8/include/v8-gn.h"), "v8-gn.h"), (tree.join("libv8/libv8.h"), "libv8.h")]
     {
@@ -121,8 +122,10 @@ fn stage_licences(
     stage: &Path,
 ) -> Result<Vec<License>> {
     let table = licences::load(repository).map_err(|faults| Error::usage(faults.to_string()))?;
+    let table = table.for_tree(plan.source.kind, plan.source.v8_version);
     let stale = table.stale_paths(&plan.source.folder);
-    if !stale.is_empty() {
+    // The table's paths are those of the pinned V8; Node's is an older one.
+    if !stale.is_empty() && plan.source.kind != crate::source::Kind::Node {
         return Err(Error::usage(format!(
             "licenses/parts.toml names what this V8 has not: {}",
             stale.join(", ")
@@ -130,6 +133,12 @@ fn stage_licences(
         .help("see licenses/README.md for what to do at a new V8"));
     }
     let inputs = inputs(plan, build, toolchain)?;
+    let unused = plan.gyp.as_ref().map_or(&[][..], gyp::Settings::unused_folders);
+    let inputs: BTreeSet<String> = inputs
+        .iter()
+        .filter(|path| !unused.iter().any(|folder| path.starts_with(folder)))
+        .map(|path| licences::usual_path(plan.source.kind, path))
+        .collect();
     let parts = table.parts_for(inputs.iter().map(String::as_str)).map_err(|uncovered| {
         Error::usage(format!("no part of licenses/parts.toml covers: {}", uncovered.join(", ")))
             .help("see licenses/README.md for what to do at a new V8")
@@ -176,7 +185,7 @@ fn inputs(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<BTreeSet<
 }
 
 /// A path as ninja knows it, relative to the tree; nothing if it lies outside, or was generated.
-fn inside(tree: &Path, out: &Path, path: &str) -> Option<String> {
+pub fn inside(tree: &Path, out: &Path, path: &str) -> Option<String> {
     let mut normal = PathBuf::new();
     for part in out.join(path).components() {
         match part {
@@ -285,7 +294,9 @@ fn cxx(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<Cxx> {
     command.arg("-C").arg(&build.out).args(["-t", "commands", "-s", "obj/libv8/interface/libv8.o"]);
     let line = process::read(&mut command)?;
     let words: Vec<&str> = line.split_whitespace().collect();
-    let standard = words.iter().find_map(|word| word.strip_prefix("-std=")).unwrap_or("c++20").to_owned();
+    let standard = words.iter().rev().find_map(|word| word.strip_prefix("-std=")).unwrap_or("c++20");
+    // V8's headers are of the standard's language, whatever extensions V8 itself is compiled with.
+    let standard = standard.replace("gnu++", "c++");
     // The C++ library's layout depends on these; V8's own come with v8-gn.h.
     let mut defines: Vec<String> = words
         .iter()
@@ -379,7 +390,7 @@ mod tests {
             make_parent(&path).unwrap();
             fs::write(&path, "").unwrap();
         }
-        stage_headers(&tree, &tree.join("out/x"), &stage).unwrap();
+        stage_headers(&tree, "v8", &tree.join("out/x"), &stage).unwrap();
         let mut found = Vec::new();
         let mut folders = vec![stage.join("include")];
         while let Some(folder) = folders.pop() {

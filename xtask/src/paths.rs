@@ -30,13 +30,20 @@ pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 
 /// All files below a folder whose names end with a dot and `extension`, in no order.
 pub fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = all_files(folder)?;
+    found.retain(|path| path.extension().is_some_and(|its| its == extension));
+    Ok(found)
+}
+
+/// All files below a folder, in no order.
+pub fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).or_io("read", &folder)? {
             let path = entry.or_io("read", &folder)?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|its| its == extension) {
+            } else {
                 found.push(path);
             }
         }

@@ -8,11 +8,12 @@ use v8_archive::{ArchiveName, Format, Sha256};
 
 use crate::error::{Error, IoContext as _, Kind, Result};
 use crate::flags::{self, SourceKind, What};
+use crate::gyp;
 use crate::layers::{self, Arguments};
 use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::depot::{self, Platform};
-use crate::source::{self, Origin, SourcePlan, Start};
+use crate::source::{self, Origin, Pins, SourcePlan, Start, node};
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -42,6 +43,9 @@ pub struct Plan {
     pub source: SourcePlan,
     /// GN arguments by name, each with its layer and reason.
     pub gn_args: Arguments,
+    /// The same for the build files of Node, where those build V8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gyp: Option<gyp::Settings>,
     /// What programs can do with the archive.
     pub features: BTreeMap<String, bool>,
     /// The format of the archive.
@@ -66,6 +70,10 @@ pub struct Inputs<'a> {
     pub own_clang: Option<String>,
     /// What was asked of V8's own repositories, and what was found there, for the source `depot-tools`.
     pub depot: Option<(&'a depot::Asked, &'a depot::Looked)>,
+    /// The tree of Node that was found, for the source `node`.
+    pub node: Option<&'a node::Looked>,
+    /// Another version of the `v8` package than the pinned one.
+    pub another: Option<&'a Pins>,
 }
 
 /// The plans for what the user asked for, in that order. Starts nothing and writes nothing.
@@ -149,11 +157,11 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let target = chosen.target.as_str();
     let row = matrix.target(target)?;
     let variant = matrix.variant(&what.variant)?;
-    let gn_args = layers::merge(&repository.join("gn-args"), row.layers.iter().chain(&variant.layers))?;
     let sources = cache.sources();
     let source = match (what.source.unwrap_or(matrix.v8.source), inputs.depot) {
         (SourceKind::Crate, _) => {
-            source::plan(Start::Crate(&matrix.source_pins()?), target, repository, &sources)?
+            let pinned = matrix.source_pins()?;
+            source::plan(Start::Crate(inputs.another.unwrap_or(&pinned)), target, repository, &sources)?
         }
         (SourceKind::DepotTools, Some((asked, looked))) => {
             let platform = platform(target, inputs.host)?;
@@ -162,6 +170,18 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         (SourceKind::DepotTools, None) => {
             return Err(Error::failed("V8's own repositories have not been looked at"));
         }
+        (SourceKind::Node, _) => {
+            let node = inputs.node.ok_or_else(|| Error::failed("Node's tree has not been looked at"))?;
+            source::plan(Start::Node(node), target, repository, &sources)?
+        }
+    };
+    let layers = row.layers.iter().chain(&variant.layers);
+    let gn_args = layers::merge(&repository.join("gn-args"), layers, source.kind, source.v8_version)?;
+    let gyp = match &source.origin {
+        // What is planned only is refused by its row, which says more.
+        Origin::Node { .. } if row.state == State::Planned => gyp::translate(&gn_args).ok(),
+        Origin::Node { .. } => Some(gyp::translate(&gn_args)?),
+        Origin::Crate { .. } | Origin::DepotTools { .. } => None,
     };
     let known = matrix.variants.values().flat_map(|variant| &variant.features);
     let features = known.map(|name| (name.clone(), variant.features.contains(name))).collect();
@@ -180,23 +200,30 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let compiler = inputs.own_clang.clone().unwrap_or_else(|| format!("zig {}", matrix.tools.zig.version));
     let values: BTreeMap<&String, &String> =
         gn_args.iter().map(|(name, argument)| (name, &argument.value)).collect();
-    let identity = serde_json::json!({
+    let mut identity = serde_json::json!({
         "recipe": RECIPE, "target": target, "variant": what.variant, "v8": version, "source": source.key,
         "gn_args": values, "compiler": compiler, "sysroot": matrix.tools.sysroots.get(&row.sysroot),
         "libc": [&row.libc.family, &row.libc.floor], "link": [&row.system_libraries, &row.frameworks],
         "features": features, "licenses": licences_digest(&repository.join("licenses"))?,
     });
+    let mut out = source.folder.join("out").join(format!("{target}-{}", what.variant));
+    if let Some(gyp) = &gyp {
+        identity["gyp"] = serde_json::to_value(gyp).expect("strings only");
+        // gyp appends the name of its configuration.
+        out.push(gyp::CONFIGURATION);
+    }
     Ok(Plan {
         target: target.to_owned(),
         variant: what.variant.clone(),
         v8_version: version.clone(),
         build_id: Sha256::of_bytes(identity.to_string().as_bytes()),
         archive: output.join(name.to_string()),
-        out: source.folder.join("out").join(format!("{target}-{}", what.variant)),
+        out,
         planned_only: (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default()),
         by_name: chosen.by_name,
         source,
         gn_args,
+        gyp,
         features,
         format,
         row: row.clone(),
@@ -248,6 +275,13 @@ impl Plan {
         if let Origin::DepotTools { checkout } = &self.source.origin {
             text.push_str(&checkout.table());
         }
+        if let Origin::Node { node } = &self.source.origin {
+            text.push_str(&node.table());
+        }
+        if let Some(gyp) = &self.gyp {
+            text.push_str("  gyp settings\n");
+            text.push_str(&gyp.lines());
+        }
         text
     }
 }
@@ -269,6 +303,8 @@ pub mod testing {
             host: None,
             own_clang: None,
             depot: None,
+            node: None,
+            another: None,
         };
         let variant = matrix.variants.keys().next().unwrap();
         plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()

@@ -9,6 +9,7 @@ use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::source::depot::{self, Asked, Looked, Mirrors};
+use crate::source::{Cargo, Pins, another, node};
 use crate::toolchain::pins::Host;
 use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust};
 
@@ -34,9 +35,14 @@ impl Workspace {
 
     /// The plans for what was asked for, in that order.
     pub fn plans(&self, what: &What) -> Result<Vec<Plan>> {
+        self.refuse_foreign_flags(what)?;
         let depot = self.look_at_upstream(what)?;
+        let node = self.look_at_node(what)?;
+        let another = self.look_at_registry(what)?;
         let inputs = plan::Inputs {
             depot: depot.as_ref().map(|(asked, looked)| (asked, looked)),
+            node: node.as_ref(),
+            another: another.as_ref(),
             repository: &self.repository,
             matrix: &self.matrix,
             cache: &self.cache,
@@ -49,16 +55,22 @@ impl Workspace {
         plan::plans(&inputs, what)
     }
 
+    /// The pins of another version of the `v8` package, if one was asked for: what stands in it is fetched.
+    fn look_at_registry(&self, what: &What) -> Result<Option<Pins>> {
+        let Some(version) = &what.crate_version else { return Ok(None) };
+        if what.source.unwrap_or(self.matrix.v8.source) != SourceKind::Crate {
+            return Err(Error::usage("--crate-version is for --source crate"));
+        }
+        let scratch = self.cache.sources().join(format!("look-{}", std::process::id()));
+        let (pinned, known) = (self.matrix.source_pins()?, self.matrix.other_pins()?);
+        Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user()?, &scratch)?))
+    }
+
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,
     /// which is where a plan begins, unless the cache has them.
     fn look_at_upstream(&self, what: &What) -> Result<Option<(Asked, Looked)>> {
-        let Upstream { revision, mirrors, with, gclient } = &what.upstream;
-        if what.source.unwrap_or(self.matrix.v8.source) != SourceKind::DepotTools {
-            if what.upstream != Upstream::default() {
-                return Err(Error::usage(
-                    "--revision, --mirror, --with and --gclient are for --source depot-tools",
-                ));
-            }
+        let Upstream { revision, mirrors, with, gclient, .. } = &what.upstream;
+        if self.source(what) != SourceKind::DepotTools {
             return Ok(None);
         }
         let row = &self.matrix.sources.depot;
@@ -91,6 +103,52 @@ impl Workspace {
         }
         let looked = depot::look(&asked, &platforms, &|line| eprintln!("{line}"))?;
         Ok(Some((asked, looked)))
+    }
+
+    /// Node's tree, if that is the source. Fetches the release, whose V8 a plan begins with, unless the cache has it.
+    fn look_at_node(&self, what: &What) -> Result<Option<node::Looked>> {
+        if self.source(what) != SourceKind::Node {
+            return Ok(None);
+        }
+        let Upstream { node: version, node_tree, mirrors, .. } = &what.upstream;
+        let row = &self.matrix.sources.node;
+        let mirror = mirrors.iter().rev().find(|(of, _)| *of == MirrorKind::Node);
+        let is_pinned = version.as_ref().is_none_or(|version| *version == row.version);
+        let absolute = |path: &PathBuf| {
+            std::path::absolute(path).map_err(|error| Error::io("make absolute", path, &error))
+        };
+        let asked = node::Asked {
+            version: version.clone().unwrap_or_else(|| row.version.clone()),
+            url: mirror.map_or_else(|| row.url.clone(), |(_, url)| url.clone()),
+            sha256: row.sha256.clone().filter(|_| is_pinned),
+            given: node_tree.as_ref().map(absolute).transpose()?,
+            runtime: self.matrix.source_pins()?.v8,
+            cache: self.cache.clone(),
+        };
+        node::look(&asked, &|line| eprintln!("{line}")).map(Some)
+    }
+
+    fn source(&self, what: &What) -> SourceKind {
+        what.source.unwrap_or(self.matrix.v8.source)
+    }
+
+    /// Flags of another source than the one that was chosen.
+    fn refuse_foreign_flags(&self, what: &What) -> Result<()> {
+        let Upstream { revision, mirrors, with, gclient, node, node_tree } = &what.upstream;
+        let source = self.source(what);
+        let of_depot = revision.is_some() || !with.is_empty() || gclient.is_some();
+        let of_node = node.is_some() || node_tree.is_some();
+        let is_nodes = |kind: MirrorKind| kind == MirrorKind::Node;
+        if source != SourceKind::DepotTools && (of_depot || mirrors.iter().any(|(kind, _)| !is_nodes(*kind)))
+        {
+            return Err(Error::usage(
+                "--revision, --mirror git=, gcs= and cipd=, --with and --gclient are for --source depot-tools",
+            ));
+        }
+        if source != SourceKind::Node && (of_node || mirrors.iter().any(|(kind, _)| is_nodes(*kind))) {
+            return Err(Error::usage("--node, --node-tree and --mirror node= are for --source node"));
+        }
+        Ok(())
     }
 
     /// Those of the plans that can be built; what of `all` cannot be is said.

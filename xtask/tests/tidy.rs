@@ -3,6 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use self::version::{V8Version, VersionRange, glob};
+
+#[path = "../src/source/version.rs"]
+mod version;
+
 /// A file of the repository; its path has `/` everywhere.
 struct File {
     path: String,
@@ -30,6 +35,8 @@ impl File {
 struct Facts {
     triples: Vec<String>,
     v8_version: String,
+    /// Every source with each version of V8 that it is pinned to; `None` where the pin does not say V8's version.
+    v8s: Vec<(&'static str, Option<V8Version>)>,
 }
 
 struct Rule {
@@ -120,6 +127,28 @@ const RULES: &[Rule] = &[
         },
         exceptions: &[],
         spoiled: ("crates/libv8/V8_VERSION", "1.2.3.4\n", "\"1.2.3.4\", but targets.toml \"15.2.124.1\""),
+    },
+    Rule {
+        name: "what is for some V8s is for one that is pinned",
+        check: |file, facts| {
+            file.lines(|line| {
+                let says = match file.path.split_once('/') {
+                    Some(("patches", name)) if name.ends_with(".patch") => line.strip_prefix("Applies-to: "),
+                    Some(("gn-args", name)) if name.ends_with(".gn") => line.strip_prefix("# Applies-to: "),
+                    Some(("licenses", "parts.toml") | ("smoke", "table.toml")) => {
+                        line.strip_prefix("applies_to = \"").and_then(|rest| rest.strip_suffix('"'))
+                    }
+                    _ => None,
+                }?;
+                (!applies_somewhere(says, facts)).then(|| format!("{says}: no V8 of targets.toml"))
+            })
+        },
+        exceptions: &[],
+        spoiled: (
+            "patches/0001-x.patch",
+            "Why: x\nApplies-to: source=crate; v8=>=1.2,<1.3; target=*\n",
+            "line 2: source=crate; v8=>=1.2,<1.3; target=*: no V8 of targets.toml",
+        ),
     },
     Rule {
         name: "nothing is left for later",
@@ -269,6 +298,20 @@ fn code_of(text: &str) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a source, a version and a target of `targets.toml` are all in it. What is badly written is refused by its reader.
+fn applies_somewhere(says: &str, facts: &Facts) -> bool {
+    let value = |key: &str| {
+        let mut pairs = says.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == key).map_or("*", |(_, value)| value)
+    };
+    let range: VersionRange = value("v8").parse().unwrap_or_else(|fault| panic!("{says}: {fault}"));
+    let any = |key: &str, wanted: &str| value(key).split(',').any(|pattern| glob(pattern.trim(), wanted));
+    facts.triples.iter().any(|triple| any("target", triple))
+        && facts.v8s.iter().any(|(source, version)| {
+            any("source", source) && version.is_none_or(|version| range.contains(version))
+        })
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
@@ -276,7 +319,17 @@ fn repository() -> PathBuf {
 fn facts() -> Facts {
     let text = std::fs::read_to_string(repository().join("targets.toml")).unwrap();
     let matrix: toml::Table = toml::from_str(&text).unwrap();
+    let version = |text: &toml::Value| text.as_str().unwrap().parse::<V8Version>().ok();
+    let sources = matrix["sources"].as_table().unwrap();
+    let others = sources["crate"].get("others").and_then(toml::Value::as_array);
+    let mut v8s = vec![
+        ("crate", version(&matrix["v8"]["version"])),
+        ("depot-tools", version(&sources["depot-tools"]["revision"])),
+    ];
+    v8s.extend(others.into_iter().flatten().map(|other| ("crate", version(&other["v8"]))));
+    v8s.extend(sources.contains_key("node").then_some(("node", None)));
     Facts {
+        v8s,
         triples: matrix["targets"].as_table().unwrap().keys().cloned().collect(),
         v8_version: matrix["v8"]["version"].as_str().unwrap().to_owned(),
     }
@@ -359,6 +412,30 @@ fn every_exception_is_needed() {
             let is_needed = covered.any(|file| !(rule.check)(file, &facts).is_empty());
             assert!(is_needed, "{exception} needs no exception: {}", rule.name);
         }
+    }
+}
+
+#[test]
+fn what_applies_nowhere() {
+    let v8s = vec![
+        ("crate", Some("15.2.124.1".parse().unwrap())),
+        ("crate", Some("14.9.207.2".parse().unwrap())),
+        ("node", None),
+    ];
+    let facts =
+        Facts { triples: vec!["a-linux-gnu".into(), "a-linux-musl".into()], v8_version: String::new(), v8s };
+    for (says, expected) in [
+        ("source=*; v8=*; target=*", true),
+        ("source=crate; v8=>=15.2; target=*-musl", true),
+        ("source=crate; v8==14.9; target=b-*,*-gnu", true),
+        ("source=crate; v8==14.8; target=*", false),
+        ("source=crate; v8=>=15.0,<15.2; target=*", false),
+        ("source=crate; v8=*; target=*-windows-*", false),
+        ("source=depot-tools; v8=*; target=*", false),
+        ("source=node; v8==13.6; target=*", true),
+        ("source=crate; v8=>=14", true),
+    ] {
+        assert_eq!(applies_somewhere(says, &facts), expected, "{says}");
     }
 }
 

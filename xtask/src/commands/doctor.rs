@@ -43,6 +43,7 @@ pub fn run(flags: &Doctor) -> Result<()> {
         let state = match (&plan.source.origin, plan.source.present) {
             (_, true) => "there",
             (source::Origin::Crate { .. }, false) => "would be fetched by cargo: about 39 MiB",
+            (source::Origin::Node { .. }, false) => "would be unpacked out of Node's tarball",
             (source::Origin::DepotTools { .. }, false) => "would be fetched by git: about 50 MiB",
         };
         println!("{:<10} {:<32} {state}", "source", format!("{} {}", package.package, package.version));

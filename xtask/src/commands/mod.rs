@@ -15,6 +15,7 @@ pub mod package;
 pub mod plan;
 pub mod publish;
 pub mod report;
+pub mod roll;
 pub mod smoke;
 pub mod source;
 pub mod targets;

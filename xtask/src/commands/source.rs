@@ -51,6 +51,7 @@ fn made_of(plan: &source::SourcePlan) -> String {
             }
         }
         Origin::DepotTools { checkout } => text.push_str(&checkout.table()),
+        Origin::Node { node } => text.push_str(&node.table()),
     }
     plan.patches.iter().for_each(|patch| text.push_str(&format!("patch {}\n", patch.name)));
     text

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use v8_archive::Sha256;
 
-use super::{stale, write_json};
+use super::{by_gyp, stale, write_json};
 use crate::error::{Error, IoContext as _, Result};
+use crate::gyp::Settings;
 use crate::layers;
 use crate::paths::files_below;
 use crate::pch::policy::Policy;
@@ -54,7 +55,7 @@ impl Wrapper {
     }
 }
 
-/// Runs GN, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
+/// Runs GN, or Node's gyp, unless it has been run with the same arguments, and takes out of its files the flags that clang does not know.
 pub fn configure(plan: &Plan, toolchain: &Toolchain) -> Result<Build> {
     configure_with(plan, toolchain, Wrapper::of(plan, toolchain))
 }
@@ -70,22 +71,16 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         lock.lock().or_io("lock", &lock_path)?;
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
-    let mut args = format!(
-        "{}\n# Of this machine's toolchain; part of no build id.\n\
-         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
-        layers::args_gn(&plan.gn_args),
-        toolchain.clang_major,
-    );
     let policy = match &wrapper {
         Wrapper::Sccache(policy) => Some(policy),
         Wrapper::None => None,
     };
-    if policy.is_some() {
-        args.push_str(&format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n"));
-    }
-    if let Some(cross) = Host::current().and_then(|host| cross_arguments(plan, host)) {
-        args.push_str(&cross);
-    }
+    let generator = match &plan.gyp {
+        Some(settings) => {
+            Generator::Gyp(settings, by_gyp::Request::new(plan, settings, toolchain, policy.is_some()))
+        }
+        None => Generator::Gn(args_gn(plan, toolchain, policy.is_some())),
+    };
     let compiler = Sha256::of_file(&toolchain.clangxx()).map_err(|error| Error::failed(error.to_string()))?;
     let removed = stale::remove(out, &format!("{} {}", toolchain.compiler(), compiler.sha256), policy)?;
     if removed > 0 {
@@ -93,7 +88,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     }
     let pch = out.join(pch::shim::FOLDER);
     fs::create_dir_all(&pch).or_io("create", &pch)?;
-    let recipe = format!("3\n{}\n{args}", toolchain.llvm.display());
+    let recipe = format!("3\n{}\n{}", toolchain.llvm.display(), generator.text());
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
     let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -101,20 +96,72 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _lock: lock });
     }
     eprintln!("configuring {}", out.display());
-    let args_path = out.join("args.gn");
-    fs::write(&args_path, args).or_io("write", &args_path)?;
-    let root = format!("--root={}", plan.source.folder.display());
-    let mut gn = process::command(&toolchain.gn);
-    gn.arg("gen").arg(out).args([&root, "--dotfile=libv8/dotfile.gn", "--fail-on-unused-args"]);
-    gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
-    process::run_logged(&mut gn, &out.join("gn.log"))?;
+    generator.run(plan, toolchain)?;
     let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
-    name_sources_in_keys(&out.join("toolchain.ninja"))?;
 
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
     write_json(&pch.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+}
+
+/// What makes ninja's files, and what it is told.
+enum Generator<'a> {
+    /// GN, with args.gn.
+    Gn(String),
+    /// Node's configure and gyp.
+    Gyp(&'a Settings, by_gyp::Request),
+}
+
+impl Generator<'_> {
+    fn text(&self) -> String {
+        match self {
+            Generator::Gn(args) => args.clone(),
+            Generator::Gyp(_, request) => request.text(),
+        }
+    }
+
+    fn run(&self, plan: &Plan, toolchain: &Toolchain) -> Result<()> {
+        let args = match self {
+            Generator::Gn(args) => args,
+            Generator::Gyp(settings, request) => return request.generate(plan, settings, toolchain),
+        };
+        let out = &plan.out;
+        let args_path = out.join("args.gn");
+        fs::write(&args_path, args).or_io("write", &args_path)?;
+        let root = format!("--root={}", plan.source.folder.display());
+        let mut gn = process::command(&toolchain.gn);
+        gn.arg("gen").arg(out).args([&root, "--dotfile=libv8/dotfile.gn", "--fail-on-unused-args"]);
+        gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
+        process::run_logged(&mut gn, &out.join("gn.log"))?;
+        name_sources_in_keys(&out.join("toolchain.ninja"))
+    }
+}
+
+/// `args.gn` of a build, with or without sccache in front of the compiler.
+fn args_gn(plan: &Plan, toolchain: &Toolchain, with_sccache: bool) -> String {
+    let wrapper = format!("cc_wrapper = \"../../{OVERLAY}/bin/sccache\"\n");
+    let wrapper = if with_sccache { wrapper.as_str() } else { "" };
+    own_arguments(plan, toolchain) + wrapper + &cross_arguments_here(plan)
+}
+
+/// The arguments of the plan, and where the compiler is.
+fn own_arguments(plan: &Plan, toolchain: &Toolchain) -> String {
+    format!(
+        "{}\n# Of this machine's toolchain; part of no build id.\n\
+         clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
+        layers::args_gn(&plan.gn_args),
+        toolchain.clang_major,
+    )
+}
+
+/// `args.gn` of a build without anything in front of the compiler.
+pub fn arguments_text(plan: &Plan, toolchain: &Toolchain) -> String {
+    own_arguments(plan, toolchain) + &cross_arguments_here(plan)
+}
+
+fn cross_arguments_here(plan: &Plan) -> String {
+    Host::current().and_then(|host| cross_arguments(plan, host)).unwrap_or_default()
 }
 
 /// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
@@ -140,7 +187,7 @@ pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result
 }
 
 /// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
-fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
+pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
     let link = tree.join(OVERLAY);
     if fs::read_link(&link).is_ok_and(|old| old == llvm) {
         return Ok(());
@@ -160,11 +207,12 @@ fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
 /// Takes flags that the compiler does not know out of ninja's files, and says which.
 ///
 /// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
-pub(super) fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut flags: BTreeMap<String, Language> = BTreeMap::new();
     let targets = files_below(&out.join("obj"), "ninja")?;
-    for path in [out.join("toolchain.ninja")].into_iter().chain(targets) {
+    let rules = [out.join("toolchain.ninja")].into_iter().filter(|path| path.is_file());
+    for path in rules.chain(targets) {
         let text = fs::read_to_string(&path).or_io("read", &path)?;
         for line in text.lines() {
             let assembler = line.trim_start().starts_with("asmflags");

@@ -22,10 +22,21 @@ use crate::workspace::Workspace;
 use crate::{env, paths, process};
 
 /// Patches that change what V8 does when it runs: the tests with V8, or `smoke`, run the JavaScript of their headers.
-const ELSEWHERE: [(u32, &str, &str); 3] = [
+const ELSEWHERE: [(u32, &str, &str); 4] = [
     (3, "smoke/interface_test.c", "new Array(3e7).fill(0)"),
     (5, "smoke/capi.rs", "for (;;) keep.push(new Array(100)"),
     (9, "smoke/cxx.cc", "\"worker-stack\", WorkerStack"),
+    (12, "smoke/interface_test.c", "lone surrogate out"),
+];
+
+/// Patches of Node's V8, which the tests do not build: what fails without them where an archive of it is built.
+const OF_NODE: [(u32, &str); 6] = [
+    (20, "mksnapshot of lite does not link: it has no compiler"),
+    (21, "libc++ does not compile for musl"),
+    (22, "the worker of smoke/cxx.cc, as of 9"),
+    (23, "`verify`: nothing provides __clear_cache"),
+    (24, "the row of smoke/interface_test.c, as of 3"),
+    (25, "the loop of smoke/capi.rs, as of 5"),
 ];
 
 /// A V8 that is built, and what its tree was before patches.
@@ -197,8 +208,24 @@ impl Tree {
 #[test]
 fn every_patch_has_a_test() {
     let own = fs::read_to_string(paths::repository().join("xtask/src/compile/patch_tests.rs")).unwrap();
-    for patch in Patch::read_all(&paths::repository().join("patches")).unwrap() {
-        let number = number(&patch);
+    let patches = Patch::read_all(&paths::repository().join("patches")).unwrap();
+    let written = |patch: &Patch| -> Vec<String> {
+        let hunks = patch.diffs.iter().flat_map(|diff| &diff.hunks);
+        hunks.flat_map(|hunk| hunk.new.iter().filter(|line| !hunk.old.contains(line)).cloned()).collect()
+    };
+    for patch in &patches {
+        let number = number(patch);
+        if OF_NODE.iter().any(|(of, _)| *of == number) {
+            assert!(patch.why.starts_with("as 00") || patch.name.contains("-node-"), "{}", patch.name);
+            continue;
+        }
+        if (101..200).contains(&number) {
+            // For another V8: what is tested is the patch for the pinned one, so it must do the same.
+            let first = patches.iter().find(|first| self::number(first) == number - 100);
+            let first = first.unwrap_or_else(|| panic!("{} is like no patch", patch.name));
+            assert_eq!((&patch.why, written(patch)), (&first.why, written(first)), "{}", patch.name);
+            continue;
+        }
         let here = own.contains(&format!("fn p{number:04}_"));
         let elsewhere = ELSEWHERE.iter().find(|(of, ..)| *of == number);
         assert!(here != elsewhere.is_some(), "{} has no test, or two", patch.name);

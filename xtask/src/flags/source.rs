@@ -13,17 +13,20 @@ use super::What;
 pub enum SourceKind {
     /// The `v8` package of cargo's registry
     Crate,
+    /// The V8 that Node.js carries, with Node's settings
+    Node,
     /// V8's own repositories, as depot_tools would fetch them
     DepotTools,
 }
 
-/// What of V8's own repositories: for `--source depot-tools`.
+/// What of a source that is not cargo's registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Upstream {
     /// With --source depot-tools: a version, a tag or a commit of V8 [default: sources.depot-tools of targets.toml]
     #[arg(long, value_name = "REVISION")]
     pub revision: Option<String>,
-    /// With --source depot-tools: git=URL, gcs=URL or cipd=URL to be asked in place of upstream's; file:// too
+    /// With --source depot-tools: git=URL, gcs=URL or cipd=URL to be asked in place of upstream's; with --source node:
+    /// node=URL in place of nodejs.org/dist; file:// too
     #[arg(long = "mirror", value_name = "KIND=URL", value_parser = parse_mirror)]
     pub mirrors: Vec<(MirrorKind, String)>,
     /// With --source depot-tools: fetch this path of DEPS too
@@ -32,17 +35,25 @@ pub struct Upstream {
     /// With --source depot-tools: have gclient fetch, out of this folder of depot_tools
     #[arg(long, value_name = "DIR")]
     pub gclient: Option<PathBuf>,
+    /// With --source node: a version of Node [default: sources.node of targets.toml]
+    #[arg(long, value_name = "VERSION")]
+    pub node: Option<String>,
+    /// With --source node: a release's tarball or unpacked tree of your own, and nothing is fetched
+    #[arg(long, value_name = "PATH", conflicts_with = "node")]
+    pub node_tree: Option<PathBuf>,
 }
 
 impl Upstream {
     /// The feature of this tool that fetching needs, if it was compiled without: files that are not in a folder.
-    pub fn lacks(&self) -> Option<&'static str> {
+    pub fn lacks(&self, source: Option<SourceKind>) -> Option<&'static str> {
         let is_folder = |kind: MirrorKind| {
             let mirror = self.mirrors.iter().rev().find(|(of, _)| *of == kind);
             mirror.is_some_and(|(_, url)| url.starts_with("file://"))
         };
-        let needs_http =
-            !self.with.is_empty() && ![MirrorKind::Gcs, MirrorKind::Cipd].into_iter().all(is_folder);
+        let needs_http = match source {
+            Some(SourceKind::Node) => self.node_tree.is_none() && !is_folder(MirrorKind::Node),
+            _ => !self.with.is_empty() && ![MirrorKind::Gcs, MirrorKind::Cipd].into_iter().all(is_folder),
+        };
         (needs_http && !cfg!(feature = "downloads")).then_some("downloads")
     }
 }
@@ -56,6 +67,8 @@ pub enum MirrorKind {
     Gcs,
     /// Chromium's package service.
     Cipd,
+    /// Node's releases.
+    Node,
 }
 
 /// `source`
@@ -75,17 +88,18 @@ pub struct Source {
     pub from_bundle: Option<PathBuf>,
 }
 
-fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
+pub fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
     let (kind, url) = text.split_once('=').unwrap_or((text, ""));
     let kind = match kind {
         "git" => MirrorKind::Git,
         "gcs" => MirrorKind::Gcs,
         "cipd" => MirrorKind::Cipd,
-        _ => return Err(format!("{text:?} is none of git=URL, gcs=URL, cipd=URL")),
+        "node" => MirrorKind::Node,
+        _ => return Err(format!("{text:?} is none of git=URL, gcs=URL, cipd=URL, node=URL")),
     };
     let schemes: &[&str] = match kind {
         MirrorKind::Git => &["https://", "http://", "file:///", "git://", "ssh://"],
-        MirrorKind::Gcs | MirrorKind::Cipd => &["https://", "http://", "file:///"],
+        MirrorKind::Gcs | MirrorKind::Cipd | MirrorKind::Node => &["https://", "http://", "file:///"],
     };
     let has_rest = |scheme: &&str| url.strip_prefix(*scheme).is_some_and(|rest| !rest.is_empty());
     if schemes.iter().any(has_rest) {
@@ -110,7 +124,7 @@ mod tests {
         check("git=git://a:1/b", Ok((MirrorKind::Git, "git://a:1/b")));
         check("gcs=file:///a b", Ok((MirrorKind::Gcs, "file:///a b")));
         check("cipd=http://a", Ok((MirrorKind::Cipd, "http://a")));
-        check("svn=http://a", Err("\"svn=http://a\" is none of git=URL, gcs=URL, cipd=URL"));
+        check("svn=http://a", Err("\"svn=http://a\" is none of git=URL, gcs=URL, cipd=URL, node=URL"));
         check("git", Err("\"\" begins with none of https://, http://, file:///, git://, ssh://"));
         check("gcs=git://a", Err("\"git://a\" begins with none of https://, http://, file:///"));
         check("gcs=https://", Err("\"https://\" begins with none of https://, http://, file:///"));

@@ -156,7 +156,7 @@ fn all_faults_of_the_table_are_reported_together() {
     ";
     let texts = ["a.txt", "unused.txt"].map(str::to_owned).into();
     let expected = "\
-licenses/parts.toml: [[part]] number 3: unknown field `colour`, expected one of `name`, `spdx`, `file`, `paths`, `source`
+licenses/parts.toml: [[part]] number 3: unknown field `colour`, expected one of `name`, `spdx`, `file`, `paths`, `source`, `applies_to`
 licenses/parts.toml: [[ignored]] number 1: missing field `why`
 licenses/parts.toml: part `a`: spdx `GPL-3.0-only`: `GPL-3.0-only` is no accepted licence
 licenses/parts.toml: part `a`: no paths
@@ -194,4 +194,48 @@ fn expressions_are_checked() {
     check("MIT)", Err("`)` where AND or OR is expected"));
     check("Apache-2.0 WITH", Err("`` is no accepted exception"));
     check("Apache-2.0 WITH GCC-exception-3.1", Err("`GCC-exception-3.1` is no accepted exception"));
+}
+
+#[test]
+fn files_of_nodes_tree_are_looked_for_where_the_table_has_them() {
+    let check = |path: &str, expected: &str| {
+        assert_eq!(usual_path(Kind::Node, path), expected);
+        assert_eq!(usual_path(Kind::Crate, path), path);
+    };
+    check("deps/v8/src/api/api.cc", "v8/src/api/api.cc");
+    check("deps/v8/third_party/abseil-cpp/absl/base/log.cc", "third_party/abseil-cpp/absl/base/log.cc");
+    check("deps/v8/third_party/siphash/halfsiphash.cc", "v8/third_party/siphash/halfsiphash.cc");
+    check("deps/icu-small/source/common/uchar.cpp", "third_party/icu/source/common/uchar.cpp");
+    check(
+        "tools/icu/patches/78/source/i18n/dtfmtsym.cpp",
+        "third_party/icu/patches/78/source/i18n/dtfmtsym.cpp",
+    );
+    check("libv8/libv8.cc", "libv8/libv8.cc");
+    let table = real_table();
+    for path in [
+        "deps/v8/src/api/api.cc",
+        "deps/icu-small/source/i18n/calendar.cpp",
+        "third_party/libc++/src/src/any.cpp",
+    ] {
+        let usual = usual_path(Kind::Node, path);
+        assert_eq!(table.parts_for(std::iter::once(usual.as_str())).unwrap().len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_row_can_be_for_some_versions_and_sources() {
+    let part = "[[part]]\nname='xsum'\nspdx='MIT'\nfile='xsum.txt'\npaths=['x.cc']\nsource='s'\n";
+    let ignored = "[[ignored]]\npath='out'\nwhy='w'\n";
+    let count = |text: &str, v8: [u32; 4]| {
+        let table = check(text, &BTreeSet::from(["xsum.txt".to_owned()])).unwrap();
+        let table = table.for_tree(Kind::Crate, V8Version(v8));
+        (table.parts.len(), table.ignored.len())
+    };
+    let says = "applies_to='source=crate; v8=>=14.2'\n";
+    assert_eq!(count(&format!("{part}{says}{ignored}"), [14, 0, 365, 5]), (0, 1));
+    assert_eq!(count(&format!("{part}{says}{ignored}"), [14, 2, 231, 5]), (1, 1));
+    assert_eq!(count(&format!("{part}{ignored}{says}"), [14, 0, 365, 5]), (1, 0));
+    let bad = format!("{part}applies_to='v8=*'\n{ignored}");
+    let faults = check(&bad, &BTreeSet::from(["xsum.txt".to_owned()])).unwrap_err();
+    assert!(faults.to_string().contains("applies_to: it does not say source"), "{faults}");
 }

@@ -17,7 +17,9 @@ fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
         cache: &cache,
         host: None,
         own_clang: None,
+        another: None,
         depot: None,
+        node: None,
     };
     let of_variant = |variant: &String| {
         let output = Some(PathBuf::from(cache.root()).join("artifacts"));
@@ -137,9 +139,16 @@ fn every_layer_is_read_by_somebody() {
 
 #[test]
 fn every_patch_applies_to_some_target() {
-    let plans = all("cache", |_| {});
-    let used: BTreeSet<String> =
-        plans.iter().flat_map(|plan| &plan.source.patches).map(|patch| patch.name.clone()).collect();
+    let others = Matrix::load(&paths::repository()).unwrap().sources.registry.others;
+    let of_another = |other: &crate::matrix::OtherVersion| {
+        all("cache", |matrix| {
+            matrix.v8.version.clone_from(&other.v8);
+            matrix.sources.registry.version.clone_from(&other.version);
+        })
+    };
+    let plans = all("cache", |_| {}).into_iter().chain(others.iter().flat_map(of_another));
+    let plans = plans.chain(of_node(|_| {}, "lite"));
+    let used: BTreeSet<String> = plans.flat_map(|plan| plan.source.patches).map(|patch| patch.name).collect();
     assert_eq!(used, stems("patches", "patch"));
 }
 
@@ -200,4 +209,71 @@ fn all_leaves_out_what_cannot_be_built_and_a_name_does_not() {
         ..plan
     });
     assert_eq!(buildable(none.collect()).unwrap_err().exit_code(), 2);
+}
+
+/// Plans of Node's V8, for all targets.
+fn of_node(change: impl FnOnce(&mut node::Looked), variant: &str) -> Vec<Plan> {
+    let repository = paths::repository();
+    let matrix = Matrix::load(&repository).unwrap();
+    let cache = Cache::at(PathBuf::from("cache"));
+    let mut looked = node::looked_for_tests();
+    change(&mut looked);
+    let inputs = Inputs {
+        repository: &repository,
+        matrix: &matrix,
+        cache: &cache,
+        host: None,
+        own_clang: None,
+        depot: None,
+        another: None,
+        node: Some(&looked),
+    };
+    let output = Some(PathBuf::from("/artifacts"));
+    let source = Some(SourceKind::Node);
+    let targets = matrix.targets.keys().cloned().collect();
+    plans(&inputs, &What { output, source, ..What::of(targets, variant) }).unwrap()
+}
+
+#[test]
+fn plans_of_nodes_v8_are_their_snapshots() {
+    let folder = paths::repository().join("xtask/tests/snapshots/node-plans");
+    for plan in ["lite", "release"].into_iter().flat_map(|variant| of_node(|_| {}, variant)) {
+        assert_eq!(plan.gyp.is_some(), plan.planned_only.is_none(), "{}", plan.target);
+        if plan.planned_only.is_some() {
+            continue;
+        }
+        assert!(plan.out.ends_with(format!("{}-{}/Release", plan.target, plan.variant)));
+        // Both change with every byte of embed/.
+        let text = plan
+            .text(false)
+            .replace(&plan.build_id.to_string(), "<build id>")
+            .replace(&plan.source.key[..16], "<key>")
+            .replace('\\', "/");
+        snapshot::check(
+            &folder.join(format!("{}-{}.txt", plan.target, plan.variant)),
+            &text,
+            env::update_snapshots(),
+        );
+    }
+}
+
+#[test]
+fn all_linux_targets_share_one_tree_of_node() {
+    let trees: BTreeSet<PathBuf> = of_node(|_| {}, "lite")
+        .into_iter()
+        .filter(|plan| plan.planned_only.is_none())
+        .map(|plan| plan.source.folder)
+        .collect();
+    assert_eq!(trees.len(), 1, "{trees:?}");
+}
+
+#[test]
+fn another_tarball_or_runtime_is_another_archive_of_nodes_v8() {
+    let id = |change: &dyn Fn(&mut node::Looked)| of_node(change, "lite")[0].build_id;
+    let first = id(&|_| {});
+    assert_eq!(id(&|_| {}), first);
+    assert_ne!(id(&|looked| looked.sha256 = "25".repeat(32)), first);
+    assert_ne!(id(&|looked| looked.runtime.sha256 = "16".repeat(32)), first);
+    let crates = all("cache", |_| {});
+    assert!(crates.iter().all(|plan| plan.build_id != first && plan.gyp.is_none()));
 }

@@ -67,6 +67,8 @@ fn plan_of(reader: &Reader, fresh: &Workspace) -> Result<Plan> {
             v8_archive::Format::TarGz => Format::TarGz,
             v8_archive::Format::Zip => Format::Zip,
         },
+        crate_version: (descriptor.source.kind == source::Kind::Crate.name())
+            .then(|| descriptor.source.version.clone()),
         ..What::of(vec![descriptor.target.clone()], &descriptor.variant)
     };
     let (mut plans, _) = plan::buildable(fresh.plans(&what)?)?;

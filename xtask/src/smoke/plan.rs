@@ -14,7 +14,8 @@ use super::rust::{Foreign, Libc};
 use super::table::{Expectation, FEATURES, Format, Table, encode};
 use super::transcript::Check;
 use crate::consumer::utf8;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::source::{Kind, V8Version};
 
 /// For the whole of one program that runs as it is. The longest, out of memory without a JIT, takes a few seconds.
 const RUN_LIMIT: Duration = Duration::from_secs(60);
@@ -161,12 +162,25 @@ pub struct SmokePlan {
     pub left_out: Vec<(String, String)>,
 }
 
+/// Which V8 an archive holds.
+fn v8_of(descriptor: &Descriptor) -> Result<(Kind, V8Version)> {
+    let kind = &descriptor.source.kind;
+    let source = Kind::from_name(kind).ok_or_else(|| {
+        Error::failed(format!("the archive's V8.json names a source {kind:?} that is none"))
+    })?;
+    let v8 = descriptor
+        .v8_version
+        .parse()
+        .map_err(|what| Error::failed(format!("the archive's V8.json: {what}")))?;
+    Ok((source, v8))
+}
+
 impl SmokePlan {
     /// Decides everything; reads and writes nothing but for looking whether `smoke/interface_test.c` exists.
     ///
     /// Fails if the descriptor does not state a feature that rows need.
     pub fn new(inputs: &Inputs<'_>) -> Result<SmokePlan> {
-        let (rows, skipped) = inputs.table.select(&inputs.descriptor.features)?;
+        let (rows, skipped) = inputs.table.select(&inputs.descriptor.features, v8_of(inputs.descriptor)?)?;
         let (plain, shown) =
             (inputs.scratch.join("rows.txt"), inputs.scratch.join("rows-and-demonstration.txt"));
         let text: String = rows.iter().map(|row| encode(Format::String, &row.name, &row.source)).collect();

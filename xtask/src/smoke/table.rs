@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Error, Result};
+use crate::source::applies::{AppliesTo, holds};
+use crate::source::{Kind, V8Version};
 
 /// The features a row may name: those that `libv8_has_feature` documents.
 pub const FEATURES: &[&str] = &["jit", "webassembly", "intl", "snapshot", "sandbox", "pointer_compression"];
@@ -31,6 +33,8 @@ pub struct Row {
     pub needs: Vec<String>,
     /// Features with which the row is skipped.
     pub lacks: Vec<String>,
+    /// The V8s that it is run with; all of them without it.
+    pub applies_to: Option<AppliesTo>,
     /// A classic script.
     pub source: String,
     /// Its answer.
@@ -52,6 +56,7 @@ struct RowText {
     needs: Vec<String>,
     #[serde(default)]
     lacks: Vec<String>,
+    applies_to: Option<AppliesTo>,
     source: String,
     expect: Option<String>,
     throws: Option<String>,
@@ -86,13 +91,21 @@ impl Table {
         if faults.is_empty() {
             Ok(Table { rows })
         } else {
-            Err(Error::all(Kind::Usage, &format!("{} is not a table of rows", path.display()), &faults))
+            Err(Error::all(
+                error::Kind::Usage,
+                &format!("{} is not a table of rows", path.display()),
+                &faults,
+            ))
         }
     }
 
     /// The rows to run on a library with these features, and how many are skipped. A feature that a row names and the
     /// descriptor does not state is an error: the row would be skipped, or run, by accident.
-    pub fn select(&self, features: &BTreeMap<String, bool>) -> Result<(Vec<&Row>, usize)> {
+    pub fn select(
+        &self,
+        features: &BTreeMap<String, bool>,
+        (source, v8): (Kind, V8Version),
+    ) -> Result<(Vec<&Row>, usize)> {
         let named: BTreeSet<&String> =
             self.rows.iter().flat_map(|row| row.needs.iter().chain(&row.lacks)).collect();
         let unknown: Vec<String> = named
@@ -102,13 +115,15 @@ impl Table {
             .collect();
         if !unknown.is_empty() {
             return Err(Error::all(
-                Kind::Failed,
+                error::Kind::Failed,
                 "the archive's V8.json does not state a feature that rows need",
                 &unknown,
             ));
         }
         let runs = |row: &&Row| {
-            row.needs.iter().all(|name| features[name]) && !row.lacks.iter().any(|name| features[name])
+            row.needs.iter().all(|name| features[name])
+                && !row.lacks.iter().any(|name| features[name])
+                && holds(row.applies_to.as_ref(), source, v8)
         };
         let rows: Vec<&Row> = self.rows.iter().filter(runs).collect();
         let skipped = self.rows.len() - rows.len();
@@ -133,7 +148,14 @@ impl Row {
             (Some(_), None, Some(_)) => return Err("`stack` goes with `throws`".to_owned()),
             _ => return Err("exactly one of `expect` and a non-empty `throws` is wanted".to_owned()),
         };
-        Ok(Row { name: text.name, needs: text.needs, lacks: text.lacks, source: text.source, expectation })
+        Ok(Row {
+            name: text.name,
+            needs: text.needs,
+            lacks: text.lacks,
+            applies_to: text.applies_to,
+            source: text.source,
+            expectation,
+        })
     }
 }
 
@@ -159,6 +181,8 @@ pub fn encode(format: Format, name: &str, source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const V8: (Kind, V8Version) = (Kind::Crate, V8Version([15, 2, 124, 1]));
 
     fn table() -> Table {
         let path = crate::paths::repository().join("smoke/table.toml");
@@ -241,15 +265,31 @@ mod tests {
             |on: bool| ["intl", "webassembly"].map(|name| (name.to_owned(), on)).into_iter().collect();
         let table = table();
         for on in [true, false] {
-            let (rows, skipped) = table.select(&features(on)).expect("every feature is stated");
+            let (rows, skipped) = table.select(&features(on), V8).expect("every feature is stated");
             assert_eq!(rows.len() + skipped, table.rows.len());
             assert_eq!(rows.iter().any(|row| row.name == "webassembly"), on);
             assert_eq!(rows.iter().any(|row| row.name == "no-webassembly"), !on);
         }
         let error = table
-            .select(&BTreeMap::from([("intl".to_owned(), true)]))
+            .select(&BTreeMap::from([("intl".to_owned(), true)]), V8)
             .expect_err("webassembly is not stated");
         assert!(error.to_string().contains("`webassembly`"), "{error}");
+    }
+
+    #[test]
+    fn a_row_can_be_for_some_versions_and_sources() {
+        let text = |says: &str| {
+            format!("[[row]]\nname = \"a\"\nsource = \"1\"\nexpect = \"1\"\napplies_to = \"{says}\"\n")
+        };
+        let check = |says: &str, expected: usize| {
+            let table = Table::parse(&text(says), Path::new("t.toml")).unwrap();
+            let (rows, skipped) = table.select(&BTreeMap::new(), V8).unwrap();
+            assert_eq!((rows.len(), skipped), (expected, 1 - expected), "{says}");
+        };
+        check("source=*; v8=>=15.2", 1);
+        check("source=*; v8=>=15.3", 0);
+        check("source=node; v8=*", 0);
+        refused(&text("v8=15"), "applies_to: it does not say source");
     }
 
     /// Reads the file as the programs do.

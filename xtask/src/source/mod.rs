@@ -3,10 +3,13 @@
 //! [`plan`] decides and writes nothing; [`prepare`] does what the plan says. A tree is named by the SHA-256 of all that
 //! goes into it, so two plans with the same content share one tree, and a changed patch makes another one.
 
+pub mod another;
+pub mod applies;
 mod apply;
 pub mod depot;
 mod deps;
-mod diff;
+pub mod diff;
+pub mod node;
 pub mod patch;
 pub mod registry;
 mod tree;
@@ -22,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::apply::apply as apply_patch;
 use self::patch::Patch;
 pub use self::registry::Cargo;
-pub use self::tree::prepare;
+pub use self::tree::{lock, prepare};
 use self::unpack::set_modified;
 pub use self::unpack::write_new;
 pub use self::version::V8Version;
@@ -50,6 +53,14 @@ impl Kind {
             Kind::Crate => "crate",
             Kind::Node => "node",
             Kind::DepotTools => "depot-tools",
+        }
+    }
+
+    /// Where V8 itself lies in a tree.
+    pub fn v8_folder(self) -> &'static str {
+        match self {
+            Kind::Crate | Kind::DepotTools => "v8",
+            Kind::Node => "deps/v8",
         }
     }
 
@@ -82,7 +93,8 @@ pub struct Pins {
     pub v8_version: V8Version,
 }
 
-/// A file of the repository's `embed/` folder, which lies in the tree as `libv8/<path>`.
+/// A file of the repository's `embed/` folder, which lies in the tree as `libv8/<path>`; those of `embed/node` are in Node's
+/// trees only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmbedFile {
     /// The file's name.
@@ -131,6 +143,11 @@ pub enum Origin {
         /// What of them.
         checkout: Box<depot::Checkout>,
     },
+    /// The V8 of a Node.
+    Node {
+        /// Which.
+        node: Box<node::Looked>,
+    },
 }
 
 impl Origin {
@@ -139,6 +156,7 @@ impl Origin {
         match self {
             Origin::Crate { package, .. } => package.clone(),
             Origin::DepotTools { checkout } => checkout.described(),
+            Origin::Node { node } => node.described(),
         }
     }
 
@@ -151,6 +169,7 @@ impl Origin {
             Origin::DepotTools { checkout } => {
                 format!("{} at commit {}", checkout.url, checkout.commit)
             }
+            Origin::Node { node } => format!("Node {}, sha256 {}", node.node_version, node.sha256),
         }
     }
 }
@@ -162,6 +181,8 @@ pub enum Start<'a> {
     Crate(&'a Pins),
     /// What was asked of the source `depot-tools`, and what was found.
     DepotTools(&'a depot::Asked, &'a depot::Looked, depot::Platform),
+    /// The tree of Node that was found for the source `node`.
+    Node(&'a node::Looked),
 }
 
 /// Decides which tree `target` is built in. Reads the repository's `patches/` and `embed/`, and the stamp of a tree that
@@ -180,18 +201,41 @@ pub fn plan(from: Start<'_>, target: &str, repository: &Path, sources: &Path) ->
             let checkout = Box::new(depot::decide(asked, looked, target, platform)?);
             (Kind::DepotTools, looked.v8_version, Origin::DepotTools { checkout })
         }
+        Start::Node(looked) => {
+            check_pin(&looked.runtime)?;
+            (Kind::Node, looked.v8_version, Origin::Node { node: Box::new(looked.clone()) })
+        }
     };
     let all = Patch::read_all(&repository.join("patches"))?;
     let patches: Vec<Patch> = patch::series(&all, kind, v8_version, target).into_iter().cloned().collect();
-    let embed = read_embed(&repository.join("embed"))?;
+    let mut embed = read_embed(&repository.join("embed"), "")?;
+    if kind == Kind::Node {
+        embed.extend(read_embed(&repository.join("embed/node"), "node/")?);
+    }
     let key = key(kind, v8_version, &origin, &patches, &embed);
     let name = match &origin {
         Origin::Crate { package, .. } => format!("{}-crate-{}", package.package, package.version),
         Origin::DepotTools { .. } => format!("v8-depot-tools-{v8_version}"),
+        Origin::Node { node } => format!("v8-node-{}", node.node_version),
     };
     let folder = sources.join(format!("{name}-{}", &key[..16]));
     let present = tree::is_whole(&folder, &key)?;
     Ok(SourcePlan { kind, v8_version, origin, patches, embed, key, folder, present })
+}
+
+impl SourcePlan {
+    /// The same tree with other patches, which has a key and a folder of its own.
+    ///
+    /// # Errors
+    /// A folder that has its name, but not its stamp.
+    pub fn with_patches(&self, patches: Vec<Patch>, sources: &Path) -> Result<SourcePlan> {
+        let key = key(self.kind, self.v8_version, &self.origin, &patches, &self.embed);
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.rsplit_once('-').map_or(name.as_ref(), |(name, _)| name);
+        let folder = sources.join(format!("{name}-{}", &key[..16]));
+        let present = tree::is_whole(&folder, &key)?;
+        Ok(SourcePlan { patches, key, folder, present, ..self.clone() })
+    }
 }
 
 fn check_pin(pin: &CratePin) -> Result<()> {
@@ -221,6 +265,7 @@ fn key(kind: Kind, v8_version: V8Version, origin: &Origin, patches: &[Patch], em
             }
         }
         Origin::DepotTools { checkout } => add(&checkout.identity()),
+        Origin::Node { node } => node.identity().into_iter().for_each(&mut add),
     }
     add(&format!("{} patches", patches.len()));
     patches.iter().for_each(|patch| [&patch.name, &patch.sha256].into_iter().for_each(|field| add(field)));
@@ -229,16 +274,18 @@ fn key(kind: Kind, v8_version: V8Version, origin: &Origin, patches: &[Patch], em
     hex(&hash.finalize())
 }
 
-fn read_embed(folder: &Path) -> Result<Vec<EmbedFile>> {
+/// The files of a folder itself; their paths begin with `prefix`.
+fn read_embed(folder: &Path, prefix: &str) -> Result<Vec<EmbedFile>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).or_io("read", folder)? {
         let path = entry.or_io("read", folder)?.path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name
-            .ok_or_else(|| Error::usage(format!("{}: the name is not UTF-8", path.display())))?
-            .to_owned();
+        let name = name.ok_or_else(|| Error::usage(format!("{}: the name is not UTF-8", path.display())))?;
         let bytes = std::fs::read(&path).or_io("read", &path)?;
-        files.push(EmbedFile { path: name, sha256: sha256(&bytes), bytes });
+        files.push(EmbedFile { path: format!("{prefix}{name}"), sha256: sha256(&bytes), bytes });
     }
     files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(files)

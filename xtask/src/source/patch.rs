@@ -8,15 +8,16 @@
 //! diff --git a/v8/src/… b/v8/src/…
 //! ```
 //!
-//! A longer value goes on in lines that start with a blank. `source` is `*` or names, `v8` a [`VersionRange`], `target`
+//! A longer value goes on in lines that start with a blank. [`AppliesTo`] says what `source` and `v8` are; `target` is
 //! globs; commas stand between. Paths are those of the tree that V8 is built in, so V8's own begin with `v8/`.
 
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::applies::{AppliesTo, keyed, list};
 use super::diff::{self, FileDiff};
-use super::version::{V8Version, VersionRange, glob};
+use super::version::{V8Version, glob};
 use super::{Kind, sha256};
 use crate::error::{self, Error, IoContext as _, Result};
 
@@ -35,17 +36,12 @@ pub struct Patch {
     pub upstream: String,
     #[serde(skip)]
     applies_to: AppliesTo,
+    /// Globs.
+    #[serde(skip)]
+    targets: Vec<String>,
     /// What it does to each file.
     #[serde(skip)]
     pub diffs: Vec<FileDiff>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct AppliesTo {
-    /// `None` for every source.
-    sources: Option<Vec<Kind>>,
-    v8: VersionRange,
-    targets: Vec<String>,
 }
 
 impl Patch {
@@ -80,10 +76,20 @@ impl Patch {
                 "Upstream: '{upstream}' is no https:// link, 'commit <sha>' or 'not reported'"
             )));
         }
-        let applies_to =
-            AppliesTo::parse(&applies_to).map_err(|what| fault(&format!("Applies-to: {what}")))?;
+        let (applies_to, targets) =
+            parse_applies_to(&applies_to).map_err(|what| fault(&format!("Applies-to: {what}")))?;
         let diffs = diff::parse(body, header.lines().count() + 1).map_err(|what| fault(&what))?;
-        Ok(Patch { name: name.to_owned(), sha256: sha256(bytes), why, upstream, applies_to, diffs })
+        Ok(Patch { name: name.to_owned(), sha256: sha256(bytes), why, upstream, applies_to, targets, diffs })
+    }
+
+    /// Whether it is for this target, with whatever V8.
+    pub fn is_for(&self, target: &str) -> bool {
+        self.targets.iter().any(|pattern| glob(pattern, target))
+    }
+
+    /// Whether it belongs to the tree of this V8 out of this source for this target.
+    pub fn applies_to(&self, source: Kind, v8: V8Version, target: &str) -> bool {
+        self.applies_to.contains(source, v8) && self.is_for(target)
     }
 
     /// Reads every patch of the folder, in the order of the numbers. All faults are reported together.
@@ -128,35 +134,21 @@ impl Patch {
 
 /// The patches that apply to a tree, in the order in which they do.
 pub fn series<'a>(patches: &'a [Patch], source: Kind, v8: V8Version, target: &str) -> Vec<&'a Patch> {
-    let applies = |to: &AppliesTo| {
-        to.sources.as_ref().is_none_or(|sources| sources.contains(&source))
-            && to.v8.contains(v8)
-            && to.targets.iter().any(|pattern| glob(pattern, target))
-    };
-    patches.iter().filter(|patch| applies(&patch.applies_to)).collect()
+    patches.iter().filter(|patch| patch.applies_to(source, v8, target)).collect()
 }
 
-impl AppliesTo {
-    fn parse(text: &str) -> Result<AppliesTo, String> {
-        let [source, v8, target] = keyed(text.split(';'), '=', ["source", "v8", "target"])?;
-        let list = |value: &str| value.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>();
-        let sources = if source == "*" {
-            None
-        } else {
-            let known = |name: &String| Kind::from_name(name).ok_or_else(|| format!("'{name}' is no source"));
-            Some(list(&source).iter().map(known).collect::<Result<_, _>>()?)
-        };
-        let v8 = v8.parse()?;
-        let targets = list(&target);
-        let plain = |pattern: &String| {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"*-_.".contains(&byte);
-            !pattern.is_empty() && pattern.bytes().all(known)
-        };
-        if let Some(bad) = targets.iter().find(|pattern| !plain(pattern)) {
-            return Err(format!("'{bad}' is no target, nor one with * in it"));
-        }
-        Ok(AppliesTo { sources, v8, targets })
+/// `source=…; v8=…; target=…`: what it holds for, and the globs.
+fn parse_applies_to(text: &str) -> Result<(AppliesTo, Vec<String>), String> {
+    let [source, v8, target] = keyed(text.split(';'), '=', ["source", "v8", "target"])?;
+    let targets = list(&target);
+    let plain = |pattern: &String| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"*-_.".contains(&byte);
+        !pattern.is_empty() && pattern.bytes().all(known)
+    };
+    if let Some(bad) = targets.iter().find(|pattern| !plain(pattern)) {
+        return Err(format!("'{bad}' is no target, nor one with * in it"));
     }
+    Ok((AppliesTo::of(&source, &v8)?, targets))
 }
 
 fn upstream_is_known(text: &str) -> bool {
@@ -181,34 +173,6 @@ fn fields(header: &str) -> Result<[String; 3], String> {
         }
     }
     keyed(joined.iter().map(String::as_str), ':', ["Why", "Upstream", "Applies-to"])
-}
-
-/// Exactly these keys, each once, in any order, each with a value.
-fn keyed<'a>(
-    items: impl Iterator<Item = &'a str>,
-    mark: char,
-    keys: [&str; 3],
-) -> Result<[String; 3], String> {
-    let mut values: [Option<String>; 3] = [None, None, None];
-    for item in items {
-        let (key, value) = item.split_once(mark).unwrap_or((item, ""));
-        let (key, value) = (key.trim(), value.trim());
-        let at = keys.iter().position(|known| *known == key);
-        let at = at.ok_or_else(|| format!("'{key}' is not one of {}", keys.join(", ")))?;
-        if value.is_empty() {
-            return Err(format!("'{key}' has no value"));
-        }
-        if values[at].replace(value.to_owned()).is_some() {
-            return Err(format!("'{key}' stands in it twice"));
-        }
-    }
-    let missing: Vec<&str> =
-        keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
-    if missing.is_empty() {
-        Ok(values.map(Option::unwrap_or_default))
-    } else {
-        Err(format!("it does not say {}", missing.join(", ")))
-    }
 }
 
 #[cfg(test)]

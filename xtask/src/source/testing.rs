@@ -24,3 +24,25 @@ pub fn store(folder: &Path, package: &str, version: &str, bytes: &[u8]) -> Crate
     std::fs::write(cache.join(format!("mirror-1/{package}-{version}.crate")), bytes).unwrap();
     CratePin { package: package.into(), version: version.into(), sha256: sha256(bytes) }
 }
+
+/// A plan of the registry's tree with these versions, without patches; the digests are all `a` and all `b`.
+pub fn plan_of(v8: &str, package: &str, icu_data: &str) -> super::SourcePlan {
+    let pin = |package: &str, version: &str, digit: &str| CratePin {
+        package: package.into(),
+        version: version.into(),
+        sha256: digit.repeat(64),
+    };
+    super::SourcePlan {
+        kind: super::Kind::Crate,
+        v8_version: v8.parse().unwrap(),
+        origin: super::Origin::Crate {
+            package: pin("v8", package, "a"),
+            icu_data: pin("deno_core_icudata", icu_data, "b"),
+        },
+        patches: Vec::new(),
+        embed: Vec::new(),
+        key: String::new(),
+        folder: "v8".into(),
+        present: false,
+    }
+}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::patch::Patch;
 use super::registry::Cargo;
 use super::unpack::{Package, set_modified, write_new};
-use super::{CratePin, EmbedFile, Origin, RECIPE, SourcePlan, V8Version, apply, depot};
+use super::{CratePin, EmbedFile, Origin, RECIPE, SourcePlan, V8Version, apply, depot, node};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 
@@ -45,6 +45,8 @@ struct Stamp<'a> {
     packages: Vec<&'a CratePin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkout: Option<depot::Checkout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a node::Looked>,
     patches: &'a [Patch],
     embed: &'a [EmbedFile],
 }
@@ -153,6 +155,10 @@ fn make(plan: &SourcePlan, cargo: &Cargo, root: &Path, work: &Path, say: &dyn Fn
             depot::fill(checkout, root, work, say)?;
             check_version(plan, root)?;
         }
+        Origin::Node { node } => {
+            node::fill(node, cargo, root, work, say)?;
+            check_version(plan, root)?;
+        }
     }
 
     for patch in &plan.patches {
@@ -170,7 +176,7 @@ fn make(plan: &SourcePlan, cargo: &Cargo, root: &Path, work: &Path, say: &dyn Fn
 }
 
 fn check_version(plan: &SourcePlan, root: &Path) -> Result<()> {
-    let path = root.join("v8/include/v8-version.h");
+    let path = root.join(plan.kind.v8_folder()).join("include/v8-version.h");
     let text = std::fs::read_to_string(&path).or_io("read", &path)?;
     let found =
         V8Version::from_header(&text).map_err(|what| Error::failed(format!("{}: {what}", path.display())))?;
@@ -210,9 +216,10 @@ fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
 }
 
 fn write_stamp(plan: &SourcePlan, path: &Path) -> Result<()> {
-    let (packages, checkout) = match &plan.origin {
-        Origin::Crate { package, icu_data } => (vec![package, icu_data], None),
-        Origin::DepotTools { checkout } => (Vec::new(), Some(checkout.without_sizes())),
+    let (packages, checkout, node) = match &plan.origin {
+        Origin::Crate { package, icu_data } => (vec![package, icu_data], None, None),
+        Origin::DepotTools { checkout } => (Vec::new(), Some(checkout.without_sizes()), None),
+        Origin::Node { node } => (Vec::new(), None, Some(node.as_ref())),
     };
     let stamp = Stamp {
         format: 1,
@@ -222,6 +229,7 @@ fn write_stamp(plan: &SourcePlan, path: &Path) -> Result<()> {
         v8_version: plan.v8_version,
         packages,
         checkout,
+        node,
         patches: &plan.patches,
         embed: &plan.embed,
     };

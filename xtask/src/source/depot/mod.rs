@@ -7,6 +7,7 @@ mod fill;
 mod gclient;
 mod git;
 mod look;
+mod named;
 mod objects;
 mod resolve;
 mod select;
@@ -22,7 +23,8 @@ use self::git::at_once;
 #[cfg(test)]
 pub use self::git::git;
 pub use self::look::{Looked, look, remembered};
-use self::objects::Pinned;
+pub use self::named::named;
+pub use self::objects::Pinned;
 pub use self::resolve::{Platform, is_commit};
 use super::deps::{Package, What};
 use super::{CratePin, V8Version, sha256};

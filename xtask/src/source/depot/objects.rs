@@ -16,6 +16,8 @@ use crate::source::tree;
 /// CIPD does not say how large a package is; Android's emulator, the largest of V8's, has 0.9 GB.
 const MAX_CIPD_BYTES: u64 = 4 << 30;
 
+const DEPS: &str = "DEPS names";
+
 /// A file of known digest.
 #[derive(Debug, Clone)]
 pub struct Pinned {
@@ -27,6 +29,8 @@ pub struct Pinned {
     pub size_bytes: Option<u64>,
     /// Where it comes from.
     pub url: String,
+    /// Who states the digest, for people: "… is not what DEPS names".
+    pub named_by: &'static str,
 }
 
 impl Pinned {
@@ -43,6 +47,7 @@ impl Pinned {
             sha256: object.sha256.clone(),
             size_bytes: Some(object.size_bytes),
             url,
+            named_by: DEPS,
         }
     }
 
@@ -53,7 +58,7 @@ impl Pinned {
         })?;
         let url = format!("{}/dl/{}/+/{}", mirrors.cipd.trim_end_matches('/'), package.name, package.version);
         let name = format!("{}.zip", package.name.replace('/', "_"));
-        Ok(Pinned { name, sha256, size_bytes: None, url })
+        Ok(Pinned { name, sha256, size_bytes: None, url, named_by: DEPS })
     }
 
     /// Where it lies once it is there.
@@ -99,8 +104,9 @@ impl Pinned {
             let away = refused.join(&self.name);
             fs::rename(&partial, &away).or_io("move away", &partial)?;
             return Err(Error::failed(format!(
-                "{} is not what DEPS names\n  wanted: {}\n  found:  {found}",
+                "{} is not what {}\n  wanted: {}\n  found:  {found}",
                 self.url,
+                self.named_by,
                 self.stated()
             ))
             .help(format!("it is kept for you to look at: {}", away.display())));

@@ -141,6 +141,7 @@ fn pinned(folder: &std::path::Path, bytes: &[u8], stated: &[u8]) -> Pinned {
         sha256: sha256(stated),
         size_bytes: Some(stated.len() as u64),
         url: format!("file://{}/object", folder.display()),
+        named_by: "DEPS names",
     }
 }
 

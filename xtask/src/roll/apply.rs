@@ -1,0 +1,140 @@
+//! Moves the pins, keeping every comment of `targets.toml`, and writes patches whose places have only moved.
+
+use std::path::PathBuf;
+
+use toml_edit::{DocumentMut, Item, TableLike, value};
+
+use super::Trial;
+use crate::error::{Error, IoContext as _, Result};
+use crate::matrix::Matrix;
+use crate::paths::write_whole;
+use crate::source::{Origin, SourcePlan};
+use crate::workspace::Workspace;
+
+/// Writes what can be written; gives the files that changed.
+///
+/// # Errors
+/// A `targets.toml` that would no longer be read, and I/O.
+pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Vec<PathBuf>> {
+    let path = workspace.repository.join("targets.toml");
+    let text = std::fs::read_to_string(&path).or_io("read", &path)?;
+    let moved = moved(&text, to)?;
+    Matrix::parse(&moved)?;
+    let mut writes = vec![(path, moved)];
+    let version = workspace.repository.join("crates/libv8/V8_VERSION");
+    writes.push((version, format!("{}\n", to.v8_version)));
+    writes.extend(trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone())));
+    let mut written = Vec::new();
+    for (path, text) in writes {
+        if std::fs::read_to_string(&path).or_io("read", &path)? != text {
+            write_whole(&path, text)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+/// `targets.toml` with the pins of this V8.
+fn moved(text: &str, to: &SourcePlan) -> Result<String> {
+    let fault = |what: String| Error::failed(format!("targets.toml: {what}"));
+    let mut document: DocumentMut = text.parse().map_err(|error| fault(format!("{error}")))?;
+    let version = to.v8_version.to_string();
+    let before = document["v8"]["version"].as_str().unwrap_or_default().to_owned();
+    set(&mut document["v8"], "version", &version)?;
+    let sources = &mut document["sources"];
+    if let Origin::Crate { package, icu_data } = &to.origin {
+        let pins = &mut sources["crate"];
+        set(pins, "version", &package.version)?;
+        set(pins, "sha256", &package.sha256)?;
+        let data = &mut pins["icu_data"];
+        set(data, "version", &icu_data.version)?;
+        set(data, "sha256", &icu_data.sha256)?;
+        // It is the default now.
+        if let Some(others) = pins.get_mut("others").and_then(Item::as_array_of_tables_mut) {
+            others.retain(|other| other.get("version").and_then(Item::as_str) != Some(&package.version));
+        }
+        // Both sources are of one V8, as long as nobody has moved one of them alone.
+        let upstream = &mut sources["depot-tools"];
+        if upstream["revision"].as_str() == Some(&before) {
+            set(upstream, "revision", &version)?;
+            table(upstream)?.remove("commit");
+        }
+    } else if let Origin::DepotTools { checkout } = &to.origin {
+        let upstream = &mut sources["depot-tools"];
+        set(upstream, "revision", &version)?;
+        table(upstream)?.insert("commit", value(checkout.commit.as_str()));
+    } else {
+        return Err(fault("this source has no pins that roll moves".to_owned()));
+    }
+    Ok(document.to_string())
+}
+
+/// Sets a string that is there, and keeps what stands around it.
+fn set(item: &mut Item, key: &str, text: &str) -> Result<()> {
+    let old = table(item)?.get_mut(key).and_then(Item::as_value_mut);
+    let old =
+        old.ok_or_else(|| Error::failed(format!("targets.toml has no {key} where roll would write it")))?;
+    let decor = old.decor().clone();
+    *old = text.into();
+    *old.decor_mut() = decor;
+    Ok(())
+}
+
+fn table(item: &mut Item) -> Result<&mut dyn TableLike> {
+    item.as_table_like_mut().ok_or_else(|| Error::failed("targets.toml: a pin is no table"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::testing::plan_of;
+
+    #[test]
+    fn pins_move_and_comments_stay() {
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        let new = moved(&text, &plan_of("16.1.2.3", "161.0.0", "0.79.0")).unwrap();
+        let (before, after) = (Matrix::parse(&text).unwrap(), Matrix::parse(&new).unwrap());
+        let pins = after.source_pins().unwrap();
+        assert_eq!(pins.v8_version.to_string(), "16.1.2.3");
+        assert_eq!((pins.v8.version.as_str(), pins.icu_data.version.as_str()), ("161.0.0", "0.79.0"));
+        assert_eq!((pins.v8.sha256, pins.icu_data.sha256), ("a".repeat(64), "b".repeat(64)));
+        assert_eq!(after.sources.depot.revision, "16.1.2.3");
+        assert_eq!(before.tools.zig.version, after.tools.zig.version);
+        // Nothing but these lines is another one.
+        let changed: Vec<(&str, &str)> =
+            text.lines().zip(new.lines()).filter(|(old, new)| old != new).collect();
+        assert_eq!(text.lines().count(), new.lines().count());
+        assert_eq!(changed.len(), 5, "{changed:?}");
+        // Once more changes nothing.
+        assert_eq!(moved(&new, &plan_of("16.1.2.3", "161.0.0", "0.79.0")).unwrap(), new);
+    }
+
+    #[test]
+    fn what_was_another_version_is_the_default_then() {
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        let other = Matrix::parse(&text).unwrap().sources.registry.others.remove(0);
+        let new = moved(&text, &plan_of(&other.v8, &other.version, "0.77.0")).unwrap();
+        let after = Matrix::parse(&new).unwrap();
+        assert_eq!(after.sources.registry.version, other.version);
+        assert!(after.sources.registry.others.iter().all(|left| left.version != other.version));
+    }
+
+    #[test]
+    fn upstreams_revision_stays_where_it_was_moved_alone() {
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        let own = "\nrevision = \"15.0.1.1\"\ncommit = \"0123456789012345678901234567890123456789\"\n";
+        let version = Matrix::parse(&text).unwrap().v8.version;
+        let text = text.replacen(&format!("\nrevision = \"{version}\"\n"), own, 1);
+        let new = moved(&text, &plan_of("16.1.2.3", "161.0.0", "0.79.0")).unwrap();
+        let after = Matrix::parse(&new).unwrap();
+        assert_eq!(after.sources.depot.revision, "15.0.1.1");
+        assert!(after.sources.depot.commit.is_some());
+    }
+
+    #[test]
+    fn a_file_without_the_pins_is_refused() {
+        let error =
+            moved("[v8]\nversion = \"1.2.3.4\"\n[sources]\n", &plan_of("16.1.2.3", "161.0.0", "0.79.0"));
+        assert!(error.unwrap_err().to_string().contains("targets.toml"));
+    }
+}
