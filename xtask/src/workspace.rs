@@ -36,9 +36,9 @@ impl Workspace {
     /// The plans for what was asked for, in that order.
     pub fn plans(&self, what: &What) -> Result<Vec<Plan>> {
         self.refuse_foreign_flags(what)?;
+        let another = self.look_at_registry(what)?;
         let depot = self.look_at_upstream(what)?;
         let node = self.look_at_node(what)?;
-        let another = self.look_at_registry(what)?;
         let inputs = plan::Inputs {
             depot: depot.as_ref().map(|(asked, looked)| (asked, looked)),
             node: node.as_ref(),
@@ -63,7 +63,7 @@ impl Workspace {
         }
         let scratch = self.cache.sources().join(format!("look-{}", std::process::id()));
         let (pinned, known) = (self.matrix.source_pins()?, self.matrix.other_pins()?);
-        Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user()?, &scratch)?))
+        Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user, &scratch)?))
     }
 
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,

@@ -44,7 +44,8 @@ pub fn run(flags: &Roll) -> Result<()> {
     let blockers = report.blockers();
     if flags.check && blockers > 0 {
         return Err(Error::failed(format!(
-            "{blockers} findings would stop a build of V8 {}",
+            "{} would stop a build of V8 {}",
+            if blockers == 1 { "one finding".to_owned() } else { format!("{blockers} findings") },
             report.to.v8_version
         ))
         .help("mend them, or have --apply write what it can"));

@@ -9,7 +9,7 @@ mod print;
 mod tree;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -112,6 +112,14 @@ impl Finding {
         Finding { area, weight, kind, subject: subject.to_owned(), what, detail: String::new() }
     }
 
+    /// Says which targets it is for, if it is not for all.
+    fn of_targets(mut self, targets: &[&str], all: usize) -> Finding {
+        if targets.len() < all {
+            self.what = format!("{} (for {})", self.what, targets.join(", "));
+        }
+        self
+    }
+
     fn detail(mut self, text: String) -> Finding {
         self.detail = text;
         self
@@ -169,12 +177,14 @@ fn look_with(asked: &Asked<'_>, trees: &Trees<'_>) -> Result<(Report, Trial)> {
     let (mut findings, trial) = patches::check(&all, &sides)?;
     findings.extend(tree::check(&old, &new, &toolchain)?);
 
-    let mut configured = BTreeSet::new();
+    let mut configured: BTreeMap<Finding, Vec<&str>> = BTreeMap::new();
     for (from, to) in from.iter().zip(to) {
         say(&format!("configuring {} with V8 {} and {}", to.target, from.v8_version, to.v8_version));
-        configured.extend(configure(asked, &toolchain, (from, to), &trial, trees)?);
+        for finding in configure(asked, &toolchain, (from, to), &trial, trees)? {
+            configured.entry(finding).or_default().push(&to.target);
+        }
     }
-    findings.extend(configured);
+    findings.extend(configured.into_iter().map(|(finding, of)| finding.of_targets(&of, to.len())));
     findings.sort();
     let side = |plan: &Plan| Side { v8_version: plan.v8_version.clone(), tree: plan.source.origin.line() };
     let report = Report {
@@ -254,5 +264,35 @@ impl Trees<'_> {
 
     fn remove(&self) -> Result<()> {
         self.made.borrow().iter().try_for_each(|folder| remove_folder(folder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_for_which_targets_it_is() {
+        let finding = || Finding::new(Area::Arguments, Weight::Blocks, "gone", "use_musl", "gone".to_owned());
+        assert_eq!(finding().of_targets(&["a", "b"], 2).what, "gone");
+        assert_eq!(finding().of_targets(&["a", "b"], 3).what, "gone (for a, b)");
+    }
+
+    #[test]
+    fn findings_stand_by_area_and_the_gravest_first() {
+        let finding = |area, weight| Finding::new(area, weight, "x", "x", String::new());
+        let mut all = [
+            finding(Area::Licences, Weight::Blocks),
+            finding(Area::Patches, Weight::Note),
+            finding(Area::Patches, Weight::Blocks),
+        ];
+        all.sort();
+        let order: Vec<_> = all.iter().map(|finding| (finding.area, finding.weight)).collect();
+        let expected = [
+            (Area::Patches, Weight::Blocks),
+            (Area::Patches, Weight::Note),
+            (Area::Licences, Weight::Blocks),
+        ];
+        assert_eq!(order, expected);
     }
 }

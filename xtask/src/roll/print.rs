@@ -113,3 +113,7 @@ fn notes(all: &[&Finding]) -> Vec<(&'static str, String)> {
     };
     kinds.into_iter().map(|kind| (kind, subjects(kind))).collect()
 }
+
+#[cfg(test)]
+#[path = "print_tests.rs"]
+mod tests;

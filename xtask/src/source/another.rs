@@ -20,7 +20,13 @@ use crate::process;
 ///
 /// # Errors
 /// A version that is no exact one, cargo's own words, and a package that holds no V8.
-pub fn pins(pinned: &Pins, known: &[Pins], version: &str, cargo: &Cargo, scratch: &Path) -> Result<Pins> {
+pub fn pins(
+    pinned: &Pins,
+    known: &[Pins],
+    version: &str,
+    cargo: &dyn Fn() -> Result<Cargo>,
+    scratch: &Path,
+) -> Result<Pins> {
     if let Some(known) = known.iter().chain([pinned]).find(|known| known.v8.version == version) {
         return Ok(known.clone());
     }
@@ -32,7 +38,7 @@ pub fn pins(pinned: &Pins, known: &[Pins], version: &str, cargo: &Cargo, scratch
         .help(format!("cargo info {}   shows the newest; V8 14.9 is 149.x.y", pinned.v8.package)));
     }
     remove_folder(scratch)?;
-    let found = look(pinned, version, cargo, scratch);
+    let found = cargo().and_then(|cargo| look(pinned, version, &cargo, scratch));
     remove_folder(scratch)?;
     found
 }
@@ -175,7 +181,7 @@ mod tests {
 
         fn pins(&self, version: &str) -> Result<Pins> {
             let scratch = self.home.path().join("scratch");
-            let found = pins(&self.pinned, &self.known, version, &self.cargo, &scratch);
+            let found = pins(&self.pinned, &self.known, version, &|| Ok(self.cargo.clone()), &scratch);
             assert!(!scratch.exists(), "nothing is left behind");
             found
         }

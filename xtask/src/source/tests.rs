@@ -209,6 +209,21 @@ fn the_key_covers_all_that_goes_in() {
 }
 
 #[test]
+fn the_same_tree_with_other_patches() {
+    let plan = World::new().plan();
+    let sources = plan.folder.parent().unwrap();
+    assert_eq!(plan.with_patches(plan.patches.clone(), sources).unwrap(), plan);
+    let bare = plan.with_patches(Vec::new(), sources).unwrap();
+    assert!(!plan.patches.is_empty() && bare.patches.is_empty());
+    assert_ne!((&bare.key, &bare.folder), (&plan.key, &plan.folder));
+    assert!(
+        bare.folder.ends_with(format!("v8-crate-152.2.0-{}", &bare.key[..16])),
+        "{}",
+        bare.folder.display()
+    );
+}
+
+#[test]
 fn bad_pins_are_refused() {
     let world = World::new();
     let check = |change: &dyn Fn(&mut CratePin)| {
