@@ -144,7 +144,6 @@ pub fn decide(asked: &Asked, looked: &Looked, target: &str, platform: Platform) 
         let choice = match named.refused_by {
             _ if asked.with.contains(&place) => select::Choice { wanted: true, why: "--with".to_owned() },
             Some(why) => select::Choice { wanted: false, why },
-
             None => select::choose(&rows, &place, &named.what, target),
         };
         let mut part =
