@@ -291,21 +291,26 @@ impl Plan {
 pub mod testing {
     use super::*;
 
-    /// One for each target of this repository, in its first variant.
-    pub fn every_target() -> Vec<Plan> {
-        let repository = crate::paths::repository();
-        let matrix = Matrix::load(&repository).unwrap();
-        let cache = Cache::at("cache".into());
-        let inputs = Inputs {
-            repository: &repository,
-            matrix: &matrix,
-            cache: &cache,
+    /// Those of the default source, on no machine in particular.
+    pub fn inputs<'a>(repository: &'a Path, matrix: &'a Matrix, cache: &'a Cache) -> Inputs<'a> {
+        Inputs {
+            repository,
+            matrix,
+            cache,
             host: None,
             own_clang: None,
             depot: None,
             node: None,
             another: None,
-        };
+        }
+    }
+
+    /// One for each target of this repository, in its first variant.
+    pub fn every_target() -> Vec<Plan> {
+        let repository = crate::paths::repository();
+        let matrix = Matrix::load(&repository).unwrap();
+        let cache = Cache::at("cache".into());
+        let inputs = inputs(&repository, &matrix, &cache);
         let variant = matrix.variants.keys().next().unwrap();
         plans(&inputs, &What::of(matrix.targets.keys().cloned().collect(), variant)).unwrap()
     }

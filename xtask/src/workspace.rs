@@ -1,9 +1,9 @@
 //! What every command starts from: the repository, the matrix, the cache folder, this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::env;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext as _, Result};
 use crate::flags::{MirrorKind, SourceKind, Upstream, What};
 use crate::matrix::Matrix;
 use crate::paths::{self, Cache};
@@ -58,9 +58,6 @@ impl Workspace {
     /// The pins of another version of the `v8` package, if one was asked for: what stands in it is fetched.
     fn look_at_registry(&self, what: &What) -> Result<Option<Pins>> {
         let Some(version) = &what.crate_version else { return Ok(None) };
-        if what.source.unwrap_or(self.matrix.v8.source) != SourceKind::Crate {
-            return Err(Error::usage("--crate-version is for --source crate"));
-        }
         let scratch = self.cache.sources().join(format!("look-{}", std::process::id()));
         let (pinned, known) = (self.matrix.source_pins()?, self.matrix.other_pins()?);
         Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user, &scratch)?))
@@ -69,17 +66,14 @@ impl Workspace {
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,
     /// which is where a plan begins, unless the cache has them.
     fn look_at_upstream(&self, what: &What) -> Result<Option<(Asked, Looked)>> {
-        let Upstream { revision, mirrors, with, gclient, .. } = &what.upstream;
+        let upstream = &what.upstream;
+        let Upstream { revision, with, gclient, .. } = upstream;
         if self.source(what) != SourceKind::DepotTools {
             return Ok(None);
         }
         let row = &self.matrix.sources.depot;
-        let last =
-            |kind: MirrorKind| mirrors.iter().rev().find(|(of, _)| *of == kind).map(|(_, url)| url.clone());
+        let mirror = |kind| upstream.mirror(kind).map(str::to_owned);
         let is_pinned = revision.as_ref().is_none_or(|revision| *revision == row.revision);
-        let absolute = |folder: &PathBuf| {
-            std::path::absolute(folder).map_err(|error| Error::io("make absolute", folder, &error))
-        };
         let asked = Asked {
             url: row.url.clone(),
             revision: revision.clone().unwrap_or_else(|| row.revision.clone()),
@@ -87,11 +81,11 @@ impl Workspace {
             with: with.iter().map(|path| path.trim_end_matches('/').to_owned()).collect(),
             cipd: row.cipd.clone(),
             mirrors: Mirrors {
-                git: last(MirrorKind::Git),
-                gcs: last(MirrorKind::Gcs).unwrap_or_else(|| row.gcs.clone()),
-                cipd: last(MirrorKind::Cipd).unwrap_or_else(|| row.cipd_service.clone()),
+                git: mirror(MirrorKind::Git),
+                gcs: mirror(MirrorKind::Gcs).unwrap_or_else(|| row.gcs.clone()),
+                cipd: mirror(MirrorKind::Cipd).unwrap_or_else(|| row.cipd_service.clone()),
             },
-            gclient: gclient.as_ref().map(absolute).transpose()?,
+            gclient: gclient.as_deref().map(absolute).transpose()?,
             cache: self.cache.clone(),
         };
         let mut platforms = Vec::new();
@@ -110,18 +104,14 @@ impl Workspace {
         if self.source(what) != SourceKind::Node {
             return Ok(None);
         }
-        let Upstream { node: version, node_tree, mirrors, .. } = &what.upstream;
+        let Upstream { node: version, node_tree, .. } = &what.upstream;
         let row = &self.matrix.sources.node;
-        let mirror = mirrors.iter().rev().find(|(of, _)| *of == MirrorKind::Node);
         let is_pinned = version.as_ref().is_none_or(|version| *version == row.version);
-        let absolute = |path: &PathBuf| {
-            std::path::absolute(path).map_err(|error| Error::io("make absolute", path, &error))
-        };
         let asked = node::Asked {
             version: version.clone().unwrap_or_else(|| row.version.clone()),
-            url: mirror.map_or_else(|| row.url.clone(), |(_, url)| url.clone()),
+            url: what.upstream.mirror(MirrorKind::Node).unwrap_or(&row.url).to_owned(),
             sha256: row.sha256.clone().filter(|_| is_pinned),
-            given: node_tree.as_ref().map(absolute).transpose()?,
+            given: node_tree.as_deref().map(absolute).transpose()?,
             runtime: self.matrix.source_pins()?.v8,
             cache: self.cache.clone(),
         };
@@ -147,6 +137,9 @@ impl Workspace {
         }
         if source != SourceKind::Node && (of_node || mirrors.iter().any(|(kind, _)| is_nodes(*kind))) {
             return Err(Error::usage("--node, --node-tree and --mirror node= are for --source node"));
+        }
+        if source != SourceKind::Crate && what.crate_version.is_some() {
+            return Err(Error::usage("--crate-version is for --source crate"));
         }
         Ok(())
     }
@@ -216,6 +209,10 @@ impl Workspace {
     pub fn toolchain(&self, what: &What, plans: &[Plan]) -> Result<Toolchain> {
         toolchain::prepare(&self.toolchain_plan(what, plans)?, &self.cache, &self.programs)
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).or_io("make absolute", path)
 }
 
 /// `--clang`, else `LIBV8_CLANG`.

@@ -15,7 +15,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::pch::journal::{self, Event};
 use crate::pch::policy::{self, Policy};
-use crate::pch::{Compilation, Groups, shim};
+use crate::pch::{Compilation, Groups, shim, without_wrapper};
 use crate::sccache::{Server, Settings};
 use crate::toolchain::Toolchain;
 use crate::{process, signals};
@@ -202,14 +202,6 @@ fn share(
         Some(cpu_s * *sampled as f64 / *all as f64)
     };
     headers.iter().filter_map(part).sum()
-}
-
-/// The command without sccache in front, if it is.
-fn without_wrapper(command: &str) -> &str {
-    match command.split_once(' ') {
-        Some((program, rest)) if program == "sccache" || program.ends_with("/sccache") => rest,
-        _ => command,
-    }
 }
 
 fn beside(from: &Path, name: &str) -> PathBuf {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::configure::{compilations, configure};
 use crate::flags::What;
 use crate::matrix::Target;
-use crate::pch::Compilation;
+use crate::pch::{Compilation, without_wrapper};
 use crate::plan::Plan;
 use crate::source::patch::{self, Patch};
 use crate::source::{self, Cargo, Kind, Origin};
@@ -188,17 +188,15 @@ impl Tree {
         let wanted = format!("../../{file}");
         let compile =
             all.iter().find(|one| one.file == wanted).unwrap_or_else(|| panic!("nothing compiles {file}"));
-        let words: Vec<&str> = compile.command.split(' ').collect();
-        let start =
-            words.iter().position(|word| word.ends_with("/clang++") || word.ends_with("/clang")).unwrap();
         // No object and no list of headers where the build has them.
-        let is_output = |at: usize| {
-            ["-MF", "-o"].contains(&words[at]) || at > 0 && ["-MF", "-o"].contains(&words[at - 1])
-        };
-        let kept: Vec<&str> = (start..words.len())
-            .filter(|&at| words[at] != "-MD" && words[at] != "-MMD" && !is_output(at))
-            .map(|at| words[at])
-            .collect();
+        let (mut kept, mut words) = (Vec::new(), without_wrapper(&compile.command).split(' '));
+        while let Some(word) = words.next() {
+            match word {
+                "-MF" | "-o" => drop(words.next()),
+                "-MD" | "-MMD" => {}
+                _ => kept.push(word),
+            }
+        }
         let script = format!("{} {more}", kept.join(" "));
         process::read(process::command("sh").args(["-c", &script]).current_dir(&self.plan.out))
             .map_err(|error| error.to_string())

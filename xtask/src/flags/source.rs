@@ -44,12 +44,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// What is to be asked in place of upstream's: the last word of the user.
+    pub fn mirror(&self, kind: MirrorKind) -> Option<&str> {
+        self.mirrors.iter().rev().find(|(of, _)| *of == kind).map(|(_, url)| url.as_str())
+    }
+
     /// The feature of this tool that fetching needs, if it was compiled without: files that are not in a folder.
     pub fn lacks(&self, source: Option<SourceKind>) -> Option<&'static str> {
-        let is_folder = |kind: MirrorKind| {
-            let mirror = self.mirrors.iter().rev().find(|(of, _)| *of == kind);
-            mirror.is_some_and(|(_, url)| url.starts_with("file://"))
-        };
+        let is_folder = |kind: MirrorKind| self.mirror(kind).is_some_and(|url| url.starts_with("file://"));
         let needs_http = match source {
             Some(SourceKind::Node) => self.node_tree.is_none() && !is_folder(MirrorKind::Node),
             _ => !self.with.is_empty() && ![MirrorKind::Gcs, MirrorKind::Cipd].into_iter().all(is_folder),

@@ -46,6 +46,14 @@ pub struct Compilation {
     pub output: String,
 }
 
+/// The command without sccache in front, if it is.
+pub fn without_wrapper(command: &str) -> &str {
+    match command.split_once(' ') {
+        Some((program, rest)) if program == "sccache" || program.ends_with("/sccache") => rest,
+        _ => command,
+    }
+}
+
 impl Groups {
     /// Sorts the compilations of `ninja -t compdb` by the folder of their objects; only C++ is precompiled.
     pub fn from_compilations(compilations: &[Compilation]) -> Groups {

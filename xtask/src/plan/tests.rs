@@ -11,16 +11,7 @@ fn all(cache: &str, change: impl FnOnce(&mut Matrix)) -> Vec<Plan> {
     let mut matrix = Matrix::load(&repository).unwrap();
     change(&mut matrix);
     let cache = Cache::at(PathBuf::from(cache));
-    let inputs = Inputs {
-        repository: &repository,
-        matrix: &matrix,
-        cache: &cache,
-        host: None,
-        own_clang: None,
-        another: None,
-        depot: None,
-        node: None,
-    };
+    let inputs = testing::inputs(&repository, &matrix, &cache);
     let of_variant = |variant: &String| {
         let output = Some(PathBuf::from(cache.root()).join("artifacts"));
         let what = What { output, ..What::of(matrix.targets.keys().cloned().collect(), variant) };
@@ -218,16 +209,7 @@ fn of_node(change: impl FnOnce(&mut node::Looked), variant: &str) -> Vec<Plan> {
     let cache = Cache::at(PathBuf::from("cache"));
     let mut looked = node::looked_for_tests();
     change(&mut looked);
-    let inputs = Inputs {
-        repository: &repository,
-        matrix: &matrix,
-        cache: &cache,
-        host: None,
-        own_clang: None,
-        depot: None,
-        another: None,
-        node: Some(&looked),
-    };
+    let inputs = Inputs { node: Some(&looked), ..testing::inputs(&repository, &matrix, &cache) };
     let output = Some(PathBuf::from("/artifacts"));
     let source = Some(SourceKind::Node);
     let targets = matrix.targets.keys().cloned().collect();

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Cargo, CratePin, Pins, V8Version};
+use super::{Cargo, CratePin, Pins, V8Version, tree};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::process;
@@ -50,7 +50,7 @@ fn look(pinned: &Pins, version: &str, cargo: &Cargo, scratch: &Path) -> Result<P
     package.visit(&mut |file| {
         match file.path {
             "v8/include/v8-version.h" => header = Some(String::from_utf8_lossy(file.bytes).into_owned()),
-            "third_party/icu/version.json" => icu = Some(file.bytes.to_vec()),
+            tree::ICU_VERSION => icu = Some(file.bytes.to_vec()),
             _ => {}
         }
         Ok(())
@@ -58,14 +58,9 @@ fn look(pinned: &Pins, version: &str, cargo: &Cargo, scratch: &Path) -> Result<P
     let fault = |what: &str| Error::failed(format!("{} {}: {what}", v8.package, v8.version));
     let header = header.ok_or_else(|| fault("there is no v8/include/v8-version.h in it"))?;
     let v8_version = V8Version::from_header(&header).map_err(|what| fault(&what))?;
-    #[derive(Deserialize)]
-    struct Icu {
-        major_version: String,
-    }
-    let icu = icu.ok_or_else(|| fault("there is no third_party/icu/version.json in it"))?;
-    let icu: Icu = serde_json::from_slice(&icu)
-        .map_err(|error| fault(&format!("third_party/icu/version.json: {error}")))?;
-    let major = format!("0.{}", icu.major_version);
+    let icu = icu.ok_or_else(|| fault(&format!("there is no {} in it", tree::ICU_VERSION)))?;
+    let icu = tree::icu_major(&icu).map_err(|error| fault(&format!("{}: {error}", tree::ICU_VERSION)))?;
+    let major = format!("0.{icu}");
     let icu_data = if pinned.icu_data.version.starts_with(&format!("{major}.")) {
         pinned.icu_data.clone()
     } else {

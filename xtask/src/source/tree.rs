@@ -16,6 +16,9 @@ use crate::paths::remove_folder;
 /// Lies at the root of every whole tree.
 const STAMP: &str = "libv8-source.json";
 
+/// What V8's tree says of its ICU.
+pub(super) const ICU_VERSION: &str = "third_party/icu/version.json";
+
 /// Where ICU's build files look for the data.
 const ICU_DATA: &str = "third_party/icu/common/icudtl.dat";
 
@@ -191,23 +194,27 @@ fn check_version(plan: &SourcePlan, root: &Path) -> Result<()> {
     .help("targets.toml pins V8's version beside the package's: make them agree"))
 }
 
-/// Data of another ICU makes V8 start without any locale, so the majors are compared.
-fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
+/// The major that the text of [`ICU_VERSION`] states.
+pub(super) fn icu_major(text: &[u8]) -> serde_json::Result<String> {
     #[derive(Deserialize)]
     struct IcuVersion {
         major_version: String,
     }
-    let path = root.join("third_party/icu/version.json");
+    serde_json::from_slice(text).map(|icu: IcuVersion| icu.major_version)
+}
+
+/// Data of another ICU makes V8 start without any locale, so the majors are compared.
+fn add_icu_data(pin: &CratePin, package: &Package, root: &Path) -> Result<()> {
+    let path = root.join(ICU_VERSION);
     let text = std::fs::read(&path).or_io("read", &path)?;
-    let wanted: IcuVersion = serde_json::from_slice(&text)
-        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+    let wanted = icu_major(&text).map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
     let found = pin.version.strip_prefix("0.").and_then(|rest| rest.split('.').next()).unwrap_or("?");
-    if found != wanted.major_version {
+    if found != wanted {
         return Err(Error::usage(format!(
             "V8's tree wants the data of ICU {}, {} {} has that of ICU {found}",
-            wanted.major_version, pin.package, pin.version
+            wanted, pin.package, pin.version
         ))
-        .help(format!("pin {} 0.{}.… in targets.toml", pin.package, wanted.major_version)));
+        .help(format!("pin {} 0.{}.… in targets.toml", pin.package, wanted)));
     }
     let data = package
         .read("src/icudtl.dat")?

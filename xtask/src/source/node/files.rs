@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 
 use super::Place;
 use crate::error::{Error, IoContext as _, Result};
+use crate::source::unpack::{PackageFile, Visitor};
 
 /// Longer than any file of V8 or ICU: ICU's data has 32 MB.
 const MAX_FILE_BYTES: u64 = 512 << 20;
@@ -35,19 +36,6 @@ const STILL_WANTED: &str = "deps/v8/test/torque/";
 
 /// Imported by configure, whatever it is asked for.
 const MODULES: [&str; 2] = ["tools/gyp_node.py", "tools/utils.py"];
-
-/// One regular file.
-pub struct NodeFile<'a> {
-    /// Relative to the tree, `/` between its parts.
-    pub path: &'a str,
-    /// The whole of it.
-    pub bytes: &'a [u8],
-    /// Whether its owner may execute it.
-    pub executable: bool,
-}
-
-/// What is done with each file.
-pub type Visitor<'a> = &'a mut dyn FnMut(&NodeFile<'_>) -> Result<()>;
 
 /// Whether a path of Node's tree is of V8's.
 pub fn is_wanted(path: &str) -> bool {
@@ -101,7 +89,7 @@ fn untar(packed: impl Read, path: &Path, visit: Visitor<'_>) -> Result<()> {
         bytes.clear();
         entry.read_to_end(&mut bytes).map_err(unreadable)?;
         let executable = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
-        visit(&NodeFile { path: &relative, bytes: &bytes, executable })?;
+        visit(&PackageFile { path: &relative, bytes: &bytes, executable })?;
     }
     Ok(())
 }
@@ -144,7 +132,7 @@ fn visit_folder(top: &Path, folder: &Path, visit: Visitor<'_>) -> Result<()> {
                 return Err(Error::failed(format!("{} is no regular file", path.display())));
             }
             let bytes = std::fs::read(&path).or_io("read", &path)?;
-            visit(&NodeFile { path: &relative, bytes: &bytes, executable: is_executable(&metadata) })?;
+            visit(&PackageFile { path: &relative, bytes: &bytes, executable: is_executable(&metadata) })?;
         }
     }
     Ok(())

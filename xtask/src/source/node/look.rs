@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::files::{self, NodeFile};
+use super::files;
 use super::settings::{self, Texts};
 use super::{Asked, Looked, Place, folder};
 use crate::error::{Error, IoContext as _, Result};
 use crate::http;
 use crate::paths::{Cache, write_whole};
 use crate::source::depot::Pinned;
+use crate::source::unpack::PackageFile;
 use crate::source::{V8Version, hex};
 
 /// What a release says of its files' digests.
@@ -33,16 +34,19 @@ const CONFIGURE: &str = "configure.py";
 /// What a server says; a tarball that is not what the release's own list or `targets.toml` names; a tree that is no
 /// Node's, or lacks what releases have.
 pub fn look(asked: &Asked, say: &dyn Fn(&str)) -> Result<Looked> {
-    let place = match &asked.given {
-        Some(path) if path.is_dir() => Place::Folder(path.clone()),
-        Some(path) if path.is_file() => Place::Tarball(path.clone()),
+    let (place, known) = match &asked.given {
+        Some(path) if path.is_dir() => (Place::Folder(path.clone()), None),
+        Some(path) if path.is_file() => (Place::Tarball(path.clone()), None),
         Some(path) => {
             return Err(Error::usage(format!("there is no {}", path.display()))
                 .help("--node-tree takes a release's tarball, or the folder that is unpacked from it"));
         }
-        None => Place::Tarball(release(asked, say)?),
+        None => {
+            let (path, sha256) = release(asked, say)?;
+            (Place::Tarball(path), Some(sha256))
+        }
     };
-    let (sha256, texts) = read(&place, asked)?;
+    let (sha256, texts) = read(&place, known, asked)?;
     let of = |name: &str| texts.get(name).map(String::as_str).unwrap_or_default();
     let fault = |what: String| {
         let (Place::Tarball(path) | Place::Folder(path)) = &place;
@@ -76,8 +80,8 @@ pub fn look(asked: &Asked, say: &dyn Fn(&str)) -> Result<Looked> {
     })
 }
 
-/// The release's tarball in the cache.
-fn release(asked: &Asked, say: &dyn Fn(&str)) -> Result<PathBuf> {
+/// The release's tarball in the cache, and its digest, which it was found to have.
+fn release(asked: &Asked, say: &dyn Fn(&str)) -> Result<(PathBuf, String)> {
     let Asked { version, url, .. } = asked;
     let numbers: Vec<&str> = version.split('.').collect();
     if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
@@ -106,7 +110,7 @@ fn release(asked: &Asked, say: &dyn Fn(&str)) -> Result<PathBuf> {
             pinned.name, pinned.sha256
         ));
     }
-    Ok(tarball)
+    Ok((tarball, pinned.sha256))
 }
 
 /// What the release's list says of a file. Once the file was found to be that, nobody is asked again: a release never
@@ -141,23 +145,23 @@ pub(super) fn digest_of(list: &str, name: &str) -> Option<String> {
     found.all(|other| other == first).then_some(first)
 }
 
-/// The digest of all that is read, and the few texts that plans are made from.
+/// The digest of all that is read, unless it is `known`, and the few texts that plans are made from.
 ///
 /// A tarball is unpacked once for that: the texts are kept by its digest.
-fn read(place: &Place, asked: &Asked) -> Result<(String, BTreeMap<String, String>)> {
+fn read(place: &Place, known: Option<String>, asked: &Asked) -> Result<(String, BTreeMap<String, String>)> {
     let mut texts = BTreeMap::new();
-    let mut take = |file: &NodeFile<'_>| {
+    let mut take = |file: &PackageFile<'_>| {
         if [V8_VERSION, NODE_VERSION, COMMON, FEATURES, CONFIGURE].contains(&file.path) {
             texts.insert(file.path.to_owned(), String::from_utf8_lossy(file.bytes).into_owned());
         }
     };
     match place {
         Place::Tarball(path) => {
-            let sha256 =
-                v8_archive::Sha256::of_file(path).map_err(|error| Error::failed(error.to_string()))?.sha256;
-            let kept = kept_texts(&folder(&asked.cache), &sha256.to_string());
+            let of_file = || v8_archive::Sha256::of_file(path).map(|file| file.sha256.to_string());
+            let sha256 = known.map_or_else(of_file, Ok).map_err(|error| Error::failed(error.to_string()))?;
+            let kept = kept_texts(&folder(&asked.cache), &sha256);
             if let Some(known) = fs::read(&kept).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
-                return Ok((sha256.to_string(), known));
+                return Ok((sha256, known));
             }
             files::visit(place, &mut |file| {
                 take(file);
@@ -166,7 +170,7 @@ fn read(place: &Place, asked: &Asked) -> Result<(String, BTreeMap<String, String
             let folder = kept.parent().expect("it lies in a folder");
             fs::create_dir_all(folder).or_io("create", folder)?;
             write_whole(&kept, serde_json::to_vec(&texts).expect("strings only"))?;
-            Ok((sha256.to_string(), texts))
+            Ok((sha256, texts))
         }
         Place::Folder(_) => {
             let mut hash = Sha256::new();
