@@ -78,6 +78,8 @@ const RULES: &[Rule] = &[
             ("xtask/src/smoke/plans/", "snapshots of command lines"),
             ("xtask/src/smoke/tests.rs", "a test"),
             ("xtask/src/source/tests.rs", "a test"),
+            ("xtask/src/library/linked_tests.rs", "a test"),
+            ("xtask/src/verify/other_formats_tests.rs", "a test"),
             ("xtask/src/verify/tests.rs", "a test"),
             ("xtask/src/verify/sample.rs", "archives made for a test"),
         ],
