@@ -81,7 +81,7 @@ pub const CASES: &[Case] = &[
         |s| {
             s.part("x.o").needed.extend([
                 "SymFromAddr",
-                "__imp_RegOpenKeyExW",
+                "__imp_WSAStartup",
                 "mmap",
                 "_ftol2_of_msvcrt",
                 "_Unwind_Resume",
@@ -98,7 +98,7 @@ pub const CASES: &[Case] = &[
             "undefined: __GSHandlerCheck: needed by x.o, no library has it",
             "undefined: __aarch64_cas8_acq_rel: needed by x.o, no library has it, being an atomic operation out of line: compile with -mno-outline-atomics",
             "undefined: __emutls_get_address: needed by x.o, no library has it, being an emulated thread-local variable: compile with -fno-emulated-tls",
-            "undefined: __imp_RegOpenKeyExW: needed by x.o, is in advapi32.lib, which the descriptor's system_libraries do not name",
+            "undefined: __imp_WSAStartup: needed by x.o, is in ws2_32.lib, which the descriptor's system_libraries do not name",
             "undefined: _ftol2_of_msvcrt: needed by x.o, no library has it",
             "undefined: mmap: needed by x.o, no library has it",
             "undefined: pthread_create: needed by x.o, is in libpthread, which the descriptor's system_libraries do not name",

@@ -241,7 +241,14 @@ impl<'a> Needs<'a> {
     fn of_windows(&self, symbol: &str, table: &windows::Table) -> Provider {
         let is_msvc = is_msvc(self.descriptor);
         let libraries = table.libraries(symbol);
-        let is_linked = |library: &&str| *library == windows::UCRT || self.is_linked(library);
+        let is_linked = |library: &&str| {
+            let is_default = if is_msvc {
+                *library == windows::UCRT
+            } else {
+                windows::DEFAULTS_OF_MINGW.contains(library)
+            };
+            is_default || self.is_linked(library)
+        };
         if windows::Table::is_of_compiler(symbol, is_msvc) || libraries.iter().any(is_linked) {
             return Provider::Known;
         }

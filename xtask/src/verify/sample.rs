@@ -288,7 +288,7 @@ impl Sample {
         sample.descriptor.libc = Libc { family, floor: text(floor) };
         sample.descriptor.system_libraries = match (is_macos, is_msvc) {
             (true, _) => Vec::new(),
-            (false, false) => ["kernel32", "winmm"].map(text).to_vec(),
+            (false, false) => vec![text("winmm")],
             (false, true) => ["kernel32", "winmm", "libcmt"].map(text).to_vec(),
         };
         if is_macos {

@@ -24,6 +24,9 @@ const PROCESSORS: &[(Machine, &str)] = &[(Machine::X86_64, "x86_64"), (Machine::
 /// The C library of either ABI.
 pub const UCRT: &str = "ucrt";
 
+/// What compilers for MinGW's ABI put into every link, as far as the list has it (clang's `lib/Driver/ToolChains/MinGW.cpp`).
+pub const DEFAULTS_OF_MINGW: &[&str] = &[UCRT, "kernel32", "advapi32"];
+
 /// What MinGW's own static libraries (libmingw32, libmingwex, its part of libucrt) and compiler-rt have, so that any program
 /// for its ABI brings it. From MinGW-w64's `mingw-w64-crt`: names for C, those of its startup code, of stdio's functions,
 /// which UCRT has as inline functions only, and of `long double`, whose size is not UCRT's.
