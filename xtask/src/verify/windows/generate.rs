@@ -30,8 +30,12 @@ fn exports(text: &str) -> Option<BTreeSet<String>> {
         for word in words {
             expected &= known(word) || !word.contains('=');
         }
-        // `NAME=OTHER` renames inside the DLL.
+        // `NAME=OTHER` renames inside the DLL; `NAME@8` says what only 32-bit calls need.
         let name = name.split('=').next()?;
+        let name = match name.rsplit_once('@') {
+            Some((name, bytes)) if bytes.parse::<u8>().is_ok() => name,
+            _ => name,
+        };
         if !expected || name.is_empty() {
             return None;
         }
@@ -86,9 +90,9 @@ fn the_committed_list_of_windows_is_zigs() {
 
 #[test]
 fn definitions_are_understood() {
-    let text = "LIBRARY \"X.dll\"\n; of nobody\nEXPORTS\na\nb DATA ; why\nc == _c\nd @3 NONAME\n; cgets == _cgets\ne=other.e\n";
+    let text = "LIBRARY \"X.dll\"\n; of nobody\nEXPORTS\na\nb DATA ; why\nc == _c\nd @3 NONAME\n; cgets == _cgets\ne=other.e\nf@8\n?g@@YAXXZ\n";
     let names: Vec<String> = exports(text).unwrap().into_iter().collect();
-    assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    assert_eq!(names, ["?g@@YAXXZ", "a", "b", "c", "d", "e", "f"]);
     for bad in ["a\n", "EXPORTS\na b=c\n"] {
         assert_eq!(exports(bad), None, "{bad}");
     }
