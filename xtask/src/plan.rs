@@ -14,6 +14,7 @@ use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::depot::{self, Platform};
 use crate::source::{self, Origin, Pins, SourcePlan, Start, node};
+use crate::toolchain::emulator;
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -254,11 +255,11 @@ impl Plan {
         self.by_name || self.planned_only.is_none()
     }
 
-    /// The target's processor, if this machine needs an emulator to run the target's programs.
-    pub fn emulated_processor(&self, host: Host) -> Option<&str> {
-        let processor = self.target.split('-').next().unwrap_or_default();
-        // Emulators are for Linux programs; those of other systems are not run while V8 is built.
-        (self.target.contains("-linux-") && host.linux_processor() != Some(processor)).then_some(processor)
+    /// What this machine needs to run programs of the target: a name in [`toolchain::Wanted::emulators`].
+    ///
+    /// [`toolchain::Wanted::emulators`]: crate::toolchain::Wanted
+    pub fn emulator(&self, host: Host) -> Option<&str> {
+        emulator::needed(&self.target, &self.row.libc.family, host)
     }
 
     /// For people; with `explain`, each GN argument has its layer and reason.

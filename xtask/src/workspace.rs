@@ -227,7 +227,7 @@ impl Workspace {
         let mut wanted = Wanted::default();
         for plan in plans.iter().filter(|plan| plan.is_wanted()) {
             wanted.sysroots.insert(plan.row.sysroot.clone());
-            wanted.emulators.extend(plan.emulated_processor(host).map(str::to_owned));
+            wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
             let processor = plan.target.split('-').next().unwrap_or_default();
             let is_musl = plan.row.libc.family == "musl";
             wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
