@@ -2,7 +2,11 @@
  *
  * The main thread loads it and runs the rows; then a second thread, which was not there
  * when V8 started, loads it again, runs them in an isolate of its own and compares. */
+#if defined(_WIN32)
+#include <windows.h>
+#else
 #include <dlfcn.h>
+#endif
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,15 +73,23 @@ static void read_rows(const char *path) {
 }
 
 static const smoke_interface *load(void) {
-  void *library = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) fail("%s", dlerror());
   /* dlsym gives a void *; POSIX, unlike C, lets it be a function. */
   union {
     void *address;
     smoke_interface_function *function;
   } symbol;
+#if defined(_WIN32)
+  HMODULE library = LoadLibraryA(plugin_path);
+  if (!library) fail("%s cannot be loaded: error %lu", plugin_path, GetLastError());
+  FARPROC address = GetProcAddress(library, "smoke_plugin");
+  memcpy(&symbol, &address, sizeof address);
+  if (!address) fail("no smoke_plugin: error %lu", GetLastError());
+#else
+  void *library = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) fail("%s", dlerror());
   symbol.address = dlsym(library, "smoke_plugin");
   if (!symbol.address) fail("%s", dlerror());
+#endif
   return symbol.function();
 }
 

@@ -10,6 +10,11 @@ static const smoke_interface table = {
     libv8_terminator_terminate, libv8_terminator_free,
 };
 
+#if defined(_WIN32)
+/* Names of Windows' libraries are exported one by one; without this, the linker would export every one of V8's. */
+__declspec(dllexport) const smoke_interface *smoke_plugin(void);
+#else
 __attribute__((visibility("default"))) const smoke_interface *smoke_plugin(void);
+#endif
 
 const smoke_interface *smoke_plugin(void) { return &table; }

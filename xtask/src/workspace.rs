@@ -240,6 +240,10 @@ impl Workspace {
             wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
             let processor = plan.target.split('-').next().unwrap_or_default();
             let is_musl = plan.row.libc.family == "musl";
+            if !is_musl && plan.row.libc.family != "glibc" {
+                // Companions are Linux' linkers, loaders and standard libraries.
+                continue;
+            }
             wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
             if plan.row.host != host.name() && !rust::has_std(&env::rustc(), &plan.target) {
                 wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, is_musl));

@@ -8,7 +8,7 @@ use crate::flags::{Smoke, What};
 use crate::matrix::Target;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
 use crate::toolchain::rust::{self, Compiler};
-use crate::toolchain::{Programs, Toolchain, companion};
+use crate::toolchain::{Programs, Toolchain, companion, emulator};
 use crate::workspace::Workspace;
 
 /// Exit status 1 if a program fails or gives a wrong answer.
@@ -44,7 +44,9 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
     let processor = descriptor.target.split('-').next().unwrap_or_default();
     let is_foreign = host.linux_processor() != Some(processor);
     let companion = |name: &str| toolchain.companions.get(name).cloned();
+    let is_windows = row.libc.family == "ucrt";
     let gnu_ld = match companion(&companion::gnu_ld(processor)) {
+        _ if is_windows => Err("GNU's linker for Windows is not fetched".to_owned()),
         Some(program) => Ok(program),
         None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
         // Debian's `ld` is GNU's unless somebody chose another.
@@ -60,7 +62,8 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
     // The launcher knows where the runtime is.
-    let emulator = toolchain.emulator(processor).filter(|_| is_foreign);
+    let emulator = emulator::needed(&descriptor.target, &row.libc.family, host);
+    let emulator = emulator.and_then(|name| toolchain.emulator(name));
     let pages = companion(&companion::pages(processor)).zip(companion(&companion::runtime(processor)));
     let machine = Machine {
         emulator: emulator.map(|program| Emulator::new(&program)).transpose()?,

@@ -399,3 +399,29 @@ fn p0032_v8s_base_compiles_with_mingws_headers() {
         assert!(error.contains(fault), "{file}: {error}");
     }
 }
+
+#[test]
+fn p0033_the_archive_has_no_unwinder_for_windows() {
+    let Some(world) = world() else { return };
+    // With it, what libc++abi asks is there; without, it is libunwind's alone.
+    let asks = |tree: &Tree| {
+        let all = tree.configured().unwrap();
+        let file = "third_party/libc++abi/src/src/cxa_personality.cpp";
+        let object = tree.folder.path().join("asks.o");
+        let more = format!("--sysroot=/nowhere {} -o '{}'", tree.zig_headers(), object.display());
+        tree.run(&all, file, &more).unwrap();
+        let bytes = fs::read(object).unwrap();
+        let parsed = object::File::parse(bytes.as_slice()).unwrap();
+        use object::{Object as _, ObjectSymbol as _};
+        let undefined = parsed.symbols().filter(|symbol| symbol.is_undefined());
+        let name = |symbol: object::Symbol<'_, '_>| symbol.name().unwrap().to_owned();
+        undefined.map(name).find(|name| name.ends_with("_specific_handler")).unwrap()
+    };
+    let [with, without] = world.with_and_without(33, world.target("ucrt", "x86_64"));
+    assert_eq!(asks(&with), "_Unwind_specific_handler");
+    let mut inputs = process::command(&world.toolchain.ninja);
+    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::LIBRARY]);
+    let inputs = process::read(&mut inputs).unwrap();
+    assert!(inputs.contains("obj/libv8/windows/unwind/unwind.o"), "{inputs}");
+    assert_eq!(asks(&without), "_GCC_specific_handler");
+}

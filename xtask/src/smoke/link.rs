@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use v8_archive::descriptor::LibcFamily;
+
 use super::matrix::{Form, Tool};
 use super::plan::{CommandLine, Inputs, Zig};
 use crate::consumer::{self, utf8};
@@ -69,6 +71,8 @@ impl Link<'_> {
             Form::Static => &["-static"],
             Form::StaticPie => &["-static-pie"],
             Form::Dynamic => &[],
+            // Windows leaves nothing for others, and exports what is said to be.
+            Form::Shared if self.inputs.descriptor.libc.family == LibcFamily::Ucrt => &["-shared"],
             // -z defs: nothing may be left for the program that loads it. --exclude-libs: it exports what plugin.c says only.
             Form::Shared => {
                 &["-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,defs", "-Wl,--exclude-libs,ALL"]
@@ -110,6 +114,9 @@ impl Link<'_> {
             // Without it programs for musl are static.
             Form::Dynamic => words.push("-dynamic".to_owned()),
             // It knows no --exclude-libs.
+            Form::Shared if self.inputs.descriptor.libc.family == LibcFamily::Ucrt => {
+                words.push("-shared".to_owned())
+            }
             Form::Shared => words.extend(["-fPIC", "-fvisibility=hidden", "-shared"].map(str::to_owned)),
             Form::Static => {
                 words.extend(self.form(form).iter().map(|word| (*word).to_owned()));
@@ -148,7 +155,9 @@ impl Link<'_> {
         // POSIX 2008 declares dlopen and pthreads under -std=c11. The program has no V8 in it, and no library but the system's.
         let more = ["-D_POSIX_C_SOURCE=200809L"];
         let mut command = self.c(tool, Form::Dynamic, &more, &self.source("host.c"), out);
-        command.arguments.push("-ldl".to_owned());
+        if self.inputs.descriptor.libc.family != LibcFamily::Ucrt {
+            command.arguments.push("-ldl".to_owned());
+        }
         command
     }
 

@@ -9,7 +9,7 @@ use crate::process;
 /// What starts the target's programs. The default: they run as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
-    /// An emulator, if the target's processor is not this machine's.
+    /// An emulator, if the target's processor or system is not this machine's.
     pub emulator: Option<Emulator>,
     /// An emulator that can show programs larger pages than this machine's.
     pub pages: Option<Emulator>,
@@ -18,7 +18,7 @@ pub struct Machine {
     pub musl: Option<PathBuf>,
 }
 
-/// QEMU's user-mode emulation.
+/// QEMU's user-mode emulation, or wine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emulator {
     /// Program and options, put in front of program and arguments.

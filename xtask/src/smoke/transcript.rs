@@ -79,6 +79,8 @@ fn parse(text: &str) -> Transcript {
     let mut transcript = Transcript::default();
     let mut stack: Option<(&str, String)> = None;
     for line in text.split('\n') {
+        // The C library of Windows ends lines so; values have their own escaped.
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let mut words = line.splitn(3, ' ');
         let (word, name, rest) =
             (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next().unwrap_or(""));

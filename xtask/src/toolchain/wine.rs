@@ -48,30 +48,24 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
     // A script in its place looks for the server where the package would be installed.
     let server = lib.join("wine/wineserver");
     fs::rename(lib.join("wine/wineserver64"), &server).or_io("replace", &server)?;
-    // Another package has it elsewhere, and a link of this one leads to where it would be installed.
-    let zlib = windows.join("zlib1.dll");
-    match fs::remove_file(&zlib) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &zlib, &error));
-        }
-        _ => {}
-    }
-    let from = root.join(format!("usr/{}-w64-mingw32/lib/zlib1.dll", wine.processor));
-    fs::copy(&from, &zlib).or_io("copy", &from)?;
-
     let start = to.join(START);
     fs::write(&start, start_script(&wine.program, &wine.processor)).or_io("write", &start)?;
     super::make_executable(&start)?;
     let prefix = to.join("prefix");
-    fs::create_dir_all(&prefix).or_io("create", &prefix)?;
-    fs::create_dir_all(to.join("home")).or_io("create", to)?;
+    let system = prefix.join("drive_c/windows/system32");
+    for folder in [&system, &to.join("home")] {
+        fs::create_dir_all(folder).or_io("create", folder)?;
+    }
+    // Windows' own libraries are made with this one, which is no part of Windows, and which wine therefore looks for in the prefix alone.
+    let zlib = root.join(format!("usr/{}-w64-mingw32/lib/zlib1.dll", wine.processor));
+    fs::copy(&zlib, system.join("zlib1.dll")).or_io("copy", &zlib)?;
     process::read(process::command(&start).arg(windows.join("wineboot.exe")).arg("--init"))?;
     // It writes the registry when it ends, which is some seconds after its last program.
     process::read(process::command(&start).args(["wineserver", "--wait"]))?;
     // Half of it all is for programs of 32 bits, and asked for by nothing but what makes the prefix.
     remove_folder(&own.join("wine/i386-windows"))?;
     remove_folder(&prefix.join("drive_c/windows/syswow64"))?;
-    share(&windows, &prefix.join("drive_c/windows/system32"))?;
+    share(&windows, &system)?;
     if prefix.join("system.reg").is_file() {
         return Ok(());
     }
