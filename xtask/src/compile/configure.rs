@@ -73,9 +73,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
     if let Some(sdk) = &plan.sdk {
-        let sysroots = toolchain.llvm.join("sysroots");
-        fs::create_dir_all(&sysroots).or_io("create", &sysroots)?;
-        link(&sysroots.join(sdk.name()), &sdk.folder)?;
+        link(&plan.source.folder.join(sdk_link(sdk)), &sdk.folder)?;
     }
     let policy = match &wrapper {
         Wrapper::Sccache(policy) => Some(policy),
@@ -153,17 +151,25 @@ fn args_gn(plan: &Plan, toolchain: &Toolchain, with_sccache: bool) -> String {
 
 /// The arguments of the plan, and where the compiler is.
 fn own_arguments(plan: &Plan, toolchain: &Toolchain) -> String {
-    let mut sdk = String::new();
-    if plan.row.libc.family == "libSystem" {
-        let name = plan.sdk.as_ref().map_or_else(|| plan.row.sysroot.clone(), Sdk::name);
-        sdk = format!("mac_sdk_path = \"//{OVERLAY}/sysroots/{name}\"\n");
-    }
+    let of_toolchain = || format!("{OVERLAY}/sysroots/{}", plan.row.sysroot);
+    let sdk = match (plan.row.libc.family.as_str(), &plan.sdk) {
+        ("libSystem", sdk) => {
+            format!("mac_sdk_path = \"//{}\"\n", sdk.as_ref().map_or_else(of_toolchain, sdk_link))
+        }
+        ("msvc", Some(sdk)) => format!("windows_sdk_xwin = \"//{}\"\n", sdk_link(sdk)),
+        _ => String::new(),
+    };
     format!(
         "{}\n# Of this machine's toolchain; part of no build id.\n{sdk}\
          clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     )
+}
+
+/// Where the tree has the user's SDK, as a link. Another SDK has another name, so that ninja compiles anew.
+fn sdk_link(sdk: &Sdk) -> String {
+    format!("third_party/libv8-{}", sdk.name())
 }
 
 /// `args.gn` of a build without anything in front of the compiler.
@@ -180,8 +186,12 @@ fn cross_arguments_here(plan: &Plan) -> String {
 /// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
 /// are those of a build on the target's own processor.
 pub(super) fn cross_arguments(plan: &Plan, host: Host) -> Option<String> {
-    let name = plan.emulator(host)?;
     let cpu = plan.gn_args.get("target_cpu")?.value.trim_matches('"');
+    if plan.runs_programs_of_the_machine() && host.linux_processor() == Some("x86_64") && cpu == "arm64" {
+        // GN itself would take a mksnapshot that makes code for x86-64, and say nothing of it, for Microsoft's ABI.
+        return Some(format!("v8_snapshot_toolchain = \"//build/toolchain/linux:clang_x64_v8_{cpu}\"\n"));
+    }
+    let name = plan.emulator(host)?;
     let toolchain = match (name, cpu) {
         (emulator::WINE, "x64") => "mingw:x64".to_owned(),
         // Wine runs Windows' programs of x86-64 alone. One of these that makes code for another processor is of the same system: of the
@@ -232,6 +242,11 @@ fn link(link: &Path, folder: &Path) -> Result<()> {
 pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
     let mut of_library = Vec::new();
     for folder in toolchains(out)? {
+        let rules = fs::read_to_string(folder.join("toolchain.ninja")).unwrap_or_default();
+        if rules.contains("/clang-cl ") {
+            // By Microsoft's command line an unknown flag is a warning.
+            continue;
+        }
         let is_librarys = folder == out;
         let unknown = drop_unknown_flags_of(&folder, clangxx, is_librarys.then_some(clang_target))?;
         if is_librarys {

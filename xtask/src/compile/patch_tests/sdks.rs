@@ -1,7 +1,8 @@
-//! The patches for macOS, with the headers that Zig has of it.
+//! The patches for macOS, with the headers that Zig has of it, and for Microsoft's ABI, with an SDK that has folders only.
 
 use super::{Tree, World, world};
 use crate::process;
+use crate::toolchain::sdk::Folders;
 
 /// The trees of a target of macOS with the patch of this number as the last, and without it.
 fn trees(world: &'static World, number: u32) -> [Tree; 2] {
@@ -90,4 +91,34 @@ fn p0044_a_library_wants_no_runtime_of_the_compiler() {
     };
     let [with, without] = trees(world, 44).map(|tree| inputs(&tree));
     assert!(!with.contains("libclang_rt") && without.contains("libclang_rt.osx.a"), "{with}");
+}
+
+#[test]
+fn p0045_an_sdk_needs_no_visual_studio() {
+    let Some(world) = world() else { return };
+    let sdk = tempfile::tempdir().unwrap();
+    for folder in ["include/ucrt", "include/um", "include/shared", "lib/ucrt/aarch64", "lib/um/aarch64"] {
+        std::fs::create_dir_all(sdk.path().join("sdk").join(folder)).unwrap();
+    }
+    for folder in ["include", "lib/aarch64"] {
+        std::fs::create_dir_all(sdk.path().join("crt").join(folder)).unwrap();
+    }
+    std::fs::write(sdk.path().join("sdk/include/shared/sdkddkver.h"), "").unwrap();
+    let folders = Folders { windows: Some(sdk.path().to_owned()), apple: None };
+    let [with, without] =
+        [45, 39].map(|last| world.tree(last, world.target("msvc", "aarch64"))).map(|mut tree| {
+            tree.plan.sdk = folders.sdk_for("msvc", "aarch64").unwrap();
+            tree
+        });
+    let compilations = with.configured().unwrap();
+    // mksnapshot makes code for the target's processor.
+    let programs = with.plan.out.join("clang_x64_v8_arm64/toolchain.ninja");
+    assert!(programs.is_file() || std::env::consts::ARCH != "x86_64");
+    let libv8 = compilations.iter().find(|one| one.file.ends_with("libv8/libv8.cc")).unwrap();
+    assert!(
+        libv8.command.contains("clang-cl") && libv8.command.contains("third_party/libv8-sdk-"),
+        "{libv8:?}"
+    );
+    let error = without.configured().unwrap_err();
+    assert!(error.contains("vs_toolchain") || error.contains("WINDOWSSDKDIR"), "{error}");
 }
