@@ -14,7 +14,7 @@ mod release;
 mod roll;
 mod source;
 
-pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
+pub use archives::{Language, LinkLine, Rebuild, Smoke, Targets, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
 pub use fuzz::Fuzz;
 pub use release::{Lock, Publish};
@@ -233,14 +233,6 @@ pub struct Test {
     /// Build V8 once more, in another folder and under other conditions: it must give the same archive
     #[arg(long, conflicts_with = "no_v8")]
     pub rebuild: bool,
-}
-
-/// `targets`
-#[derive(Debug, Args)]
-pub struct Targets {
-    /// How to print the list
-    #[arg(long, value_enum, default_value_t = Print::Text)]
-    pub format: Print,
 }
 
 /// Which build: shared by the commands that look at one.

@@ -255,8 +255,9 @@ mod tests {
     #[test]
     fn the_matrix_is_the_missions() {
         let matrix = Matrix::parse(&text()).unwrap();
-        assert_eq!(matrix.targets.len(), 8);
-        for family in ["glibc", "musl", "msvc", "libSystem"] {
+        // Windows by two ABIs.
+        assert_eq!(matrix.targets.len(), 10);
+        for family in ["glibc", "musl", "msvc", "ucrt", "libSystem"] {
             let of_family: Vec<_> =
                 matrix.targets.iter().filter(|(_, target)| target.libc.family == family).collect();
             assert_eq!(of_family.len(), 2, "{family}");
@@ -277,18 +278,18 @@ mod tests {
             let rows = matrix.targets.iter().filter(|(_, row)| families.contains(&row.libc.family.as_str()));
             rows.map(|(target, _)| Chosen { target: target.clone(), by_name: false }).collect()
         };
-        let all = of_family(&["glibc", "musl", "msvc", "libSystem"]);
-        assert_eq!(all.len(), 8);
+        let all = of_family(&["glibc", "musl", "msvc", "ucrt", "libSystem"]);
+        assert_eq!(all.len(), 10);
         assert_eq!(choose(&["all"]), all);
         assert_eq!(choose(&["all-linux"]), of_family(&["glibc", "musl"]));
-        assert_eq!(choose(&["all-linux", "all"]).len(), 8);
+        assert_eq!(choose(&["all-linux", "all"]).len(), 10);
         assert_eq!(choose(&[]), []);
-        let (first, last) = (all[0].target.as_str(), all[7].target.as_str());
+        let (first, last) = (all[0].target.as_str(), all[9].target.as_str());
         let named = |target: &str| Chosen { target: target.to_owned(), by_name: true };
         assert_eq!(choose(&[last, first, last]), [named(last), named(first)]);
         for words in [["all", last], [last, "all"]] {
             let chosen = choose(&words);
-            assert_eq!(chosen.len(), 8);
+            assert_eq!(chosen.len(), 10);
             assert!(chosen.iter().all(|chosen| chosen.by_name == (chosen.target == last)), "{words:?}");
         }
         let error = matrix.choose(&["all".to_owned(), "all-pdp11".to_owned()]).unwrap_err();

@@ -14,6 +14,7 @@ use crate::matrix::{Chosen, Matrix, State, Target};
 use crate::paths::Cache;
 use crate::source::depot::{self, Platform};
 use crate::source::{self, Origin, Pins, SourcePlan, Start, node};
+use crate::toolchain::emulator;
 use crate::toolchain::pins::Host;
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
@@ -36,6 +37,9 @@ pub struct Plan {
     pub out: PathBuf,
     /// Whether building is refused, and why.
     pub planned_only: Option<String>,
+    /// What this machine lacks to build it; looked for in those of `all` alone.
+    #[serde(skip)]
+    pub missing_here: Option<String>,
     /// Whether the target was named itself, and is not only one of `all`.
     #[serde(skip)]
     pub by_name: bool,
@@ -221,6 +225,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         archive: output.join(name.to_string()),
         out,
         planned_only: (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default()),
+        missing_here: None,
         by_name: chosen.by_name,
         source,
         gn_args,
@@ -232,9 +237,18 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
 }
 
 impl Plan {
-    /// Why it is not built, for one that `targets.toml` says is planned only.
+    /// Why it is not built: what this machine lacks, or `targets.toml` says that it is planned only.
     pub fn refusal(&self) -> String {
-        format!("{} is planned only: {}", self.target, self.planned_only.as_deref().unwrap_or_default())
+        match &self.missing_here {
+            Some(missing) => format!("{} cannot be built here: {missing}", self.target),
+            None => {
+                format!(
+                    "{} is planned only: {}",
+                    self.target,
+                    self.planned_only.as_deref().unwrap_or_default()
+                )
+            }
+        }
     }
 
     /// Whether there is anything to fetch for it: `all` does not ask for what cannot be built.
@@ -242,11 +256,11 @@ impl Plan {
         self.by_name || self.planned_only.is_none()
     }
 
-    /// The target's processor, if this machine needs an emulator to run the target's programs.
-    pub fn emulated_processor(&self, host: Host) -> Option<&str> {
-        let processor = self.target.split('-').next().unwrap_or_default();
-        // Emulators are for Linux programs; those of other systems are not run while V8 is built.
-        (self.target.contains("-linux-") && host.linux_processor() != Some(processor)).then_some(processor)
+    /// What this machine needs to run programs of the target: a name in [`toolchain::Wanted::emulators`].
+    ///
+    /// [`toolchain::Wanted::emulators`]: crate::toolchain::Wanted
+    pub fn emulator(&self, host: Host) -> Option<&str> {
+        emulator::needed(&self.target, &self.row.libc.family, host)
     }
 
     /// For people; with `explain`, each GN argument has its layer and reason.

@@ -35,8 +35,8 @@ impl Request {
     pub fn new(plan: &Plan, settings: &Settings, toolchain: &Toolchain, with_sccache: bool) -> Request {
         let places =
             Places { overlay: OVERLAY, to_tree: TO_TREE, clang_major: toolchain.clang_major, with_sccache };
-        let processor = Host::current().and_then(|host| plan.emulated_processor(host));
-        let emulator = processor.map(|processor| format!("{OVERLAY}/bin/{}", emulator::launcher(processor)));
+        let emulator = Host::current().and_then(|host| plan.emulator(host));
+        let emulator = emulator.map(|name| format!("{OVERLAY}/bin/{}", emulator::launcher(name)));
         let above = plan.out.parent().unwrap_or(Path::new(""));
         let out =
             above.strip_prefix(&plan.source.folder).unwrap_or(above).to_string_lossy().replace('\\', "/");

@@ -164,16 +164,23 @@ fn cross_arguments_here(plan: &Plan) -> String {
     Host::current().and_then(|host| cross_arguments(plan, host)).unwrap_or_default()
 }
 
-/// How a build for another processor than the machine's goes: the programs that run during it are the target's own, started by an emulator.
+/// How a build goes whose programs this machine cannot run: those that run during it are the target's own, started by an emulator.
 ///
 /// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
 /// are those of a build on the target's own processor.
 pub(super) fn cross_arguments(plan: &Plan, host: Host) -> Option<String> {
-    let processor = plan.emulated_processor(host)?;
+    let name = plan.emulator(host)?;
     let cpu = plan.gn_args.get("target_cpu")?.value.trim_matches('"');
-    let launcher = emulator::launcher(processor);
+    let toolchain = match (name, cpu) {
+        (emulator::WINE, "x64") => "mingw:x64".to_owned(),
+        // Wine runs Windows' programs of x86-64 alone. One of these that makes code for another processor is of the same system: of the
+        // same sizes of types, the same calls and the same unwinding data in the snapshot, as a program of Linux would not be.
+        (emulator::WINE, _) => format!("mingw:x64_v8_{cpu}"),
+        _ => format!("linux:clang_{cpu}"),
+    };
+    let launcher = emulator::launcher(name);
     Some(format!(
-        "v8_snapshot_toolchain = \"//build/toolchain/linux:clang_{cpu}\"\n\
+        "v8_snapshot_toolchain = \"//build/toolchain/{toolchain}\"\n\
          v8_emulator = \"//{OVERLAY}/bin/{launcher}\"\n"
     ))
 }

@@ -46,8 +46,8 @@ struct World {
     /// The build that is there: this machine's.
     native: Plan,
     patches: Vec<Patch>,
-    /// Every file that a patch touches, as the package has it.
-    original: BTreeMap<String, Vec<u8>>,
+    /// Every file that a patch touches, as the package has it; empty where a patch makes the file.
+    original: BTreeMap<String, Option<Vec<u8>>>,
 }
 
 /// Nothing if the tests are not to run.
@@ -69,12 +69,13 @@ fn world() -> Option<&'static World> {
                 patches.iter().flat_map(|patch| &patch.diffs).map(|diff| diff.path.as_str()).collect();
             let Origin::Crate { package, .. } = &native.source.origin else { panic!("the registry's tree") };
             let scratch = tempfile::tempdir().unwrap();
-            let mut original = BTreeMap::new();
+            let mut original: BTreeMap<_, _> =
+                touched.iter().map(|path| ((*path).to_owned(), None)).collect();
             let package = Cargo::of_user().unwrap().package(package, scratch.path()).unwrap();
             package
                 .visit(&mut |file| {
-                    if touched.contains(&file.path) {
-                        original.insert(file.path.to_owned(), file.bytes.to_vec());
+                    if let Some(bytes) = original.get_mut(file.path) {
+                        *bytes = Some(file.bytes.to_vec());
                     }
                     Ok(())
                 })
@@ -94,9 +95,14 @@ struct Tree {
 impl World {
     /// The target with musl for this processor.
     fn musl(&self, processor: &str) -> &str {
+        self.target("musl", processor)
+    }
+
+    /// The target with this libc for this processor.
+    fn target(&self, family: &str, processor: &str) -> &str {
         let targets = &self.workspace.matrix.targets;
         let is_it =
-            |(name, row): &(&String, &Target)| row.libc.family == "musl" && name.starts_with(processor);
+            |(name, row): &(&String, &Target)| row.libc.family == family && name.starts_with(processor);
         targets.iter().find(is_it).unwrap().0
     }
 
@@ -131,7 +137,9 @@ impl World {
             let path = format!("{below}{name}");
             let inside = format!("{path}/");
             if let Some(bytes) = self.original.get(&path) {
-                fs::write(to.join(&name), bytes).unwrap();
+                if let Some(bytes) = bytes {
+                    fs::write(to.join(&name), bytes).unwrap();
+                }
             } else if self.original.keys().any(|touched| touched.starts_with(&inside)) {
                 self.link(&from.join(&name), &to.join(&name), &inside);
             } else if path != "out" {
@@ -176,11 +184,24 @@ impl Tree {
         undefined.map(|symbol| symbol.name().unwrap().to_owned()).collect()
     }
 
+    /// Whether a file compiles for Windows, with Zig's headers of MinGW in place of a sysroot; what the compiler says if it does not.
+    fn checked_for_windows(&self, file: &str) -> Result<(), String> {
+        let all = self.configured()?;
+        let mut settings = process::command(&self.toolchain.ninja);
+        settings.arg("-C").arg(&self.plan.out).arg("gen/v8/include/v8-gn.h");
+        process::read(settings.env("PATH", self.toolchain.path().unwrap())).unwrap();
+        self.run(&all, file, &format!("--sysroot=/nowhere {} -fsyntax-only", self.zig_headers())).map(drop)
+    }
+
     fn zig_headers(&self) -> String {
         let processor = self.plan.target.split('-').next().unwrap();
         let lib = self.toolchain.zig.with_file_name("lib").join("libc/include");
-        let folders = [format!("{processor}-linux-musl"), "generic-musl".to_owned()];
-        folders.map(|name| format!("-idirafter '{}'", lib.join(name).display())).join(" ")
+        let folders = match self.plan.row.libc.family.as_str() {
+            "ucrt" => vec!["any-windows-any".to_owned()],
+            _ => vec![format!("{processor}-linux-musl"), "generic-musl".to_owned()],
+        };
+        let folders = folders.into_iter();
+        folders.map(|name| format!("-idirafter '{}'", lib.join(name).display())).collect::<Vec<_>>().join(" ")
     }
 
     /// A compile of `all` with more arguments, in this tree.
@@ -334,4 +355,45 @@ fn p0011_no_function_of_a_runtime_library_is_wanted() {
         undefined.contains(&"__clear_cache".to_owned())
     };
     assert_eq!((wants(&with), wants(&without)), (false, true));
+}
+
+#[test]
+fn p0030_windows_needs_no_visual_studio() {
+    let Some(world) = world() else { return };
+    let [with, without] = world.with_and_without(30, world.target("ucrt", "x86_64"));
+    // All is read, up to the argument that the next patch brings.
+    let error = with.configured().unwrap_err();
+    assert!(error.contains("v8_emulator") && !error.contains("vs_toolchain.py"), "{error}");
+    let error = without.configured().unwrap_err();
+    assert!(error.contains("vs_toolchain.py"), "{error}");
+}
+
+#[test]
+fn p0031_windows_has_the_steps_of_a_native_build() {
+    let Some(world) = world() else { return };
+    let native = compilations(&world.toolchain, &world.native.out, &["cxx", "cc", "asm"]).unwrap().len();
+    let [with, without] = world.with_and_without(31, world.target("ucrt", "x86_64"));
+    let cross = with.configured().unwrap();
+    assert!(cross.len().abs_diff(native) * 20 < native, "{} compiles, {native} natively", cross.len());
+    let is_foreign = |one: &&Compilation| !one.command.contains(&with.plan.row.clang_target);
+    assert_eq!(cross.iter().find(is_foreign).map(|one| &one.command), None);
+    let error = without.configured().unwrap_err();
+    assert!(error.contains("v8_emulator"), "{error}");
+}
+
+#[test]
+fn p0032_v8s_base_compiles_with_mingws_headers() {
+    let Some(world) = world() else { return };
+    let [with, without] = world.with_and_without(32, world.target("ucrt", "x86_64"));
+    for (file, fault) in [
+        ("platform/platform-win32.cc", "VersionHelpers.h"),
+        ("platform/time.cc", "ClockNow"),
+        ("platform/semaphore.cc", "bits.h"),
+        ("division-by-constant.cc", "export-template.h"),
+    ] {
+        let file = format!("v8/src/base/{file}");
+        assert_eq!(with.checked_for_windows(&file), Ok(()));
+        let error = without.checked_for_windows(&file).unwrap_err();
+        assert!(error.contains(fault), "{file}: {error}");
+    }
 }

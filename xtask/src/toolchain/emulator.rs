@@ -1,29 +1,72 @@
-//! QEMU's user-mode emulators, which run a target's programs on a machine of another processor.
+//! QEMU's user-mode emulators, which run a target's programs on a machine of another processor, and wine, which runs those of Windows.
 //!
 //! They are no part of the toolchain's key: what a program prints does not depend on the emulator's version. So an emulator's folder is named
-//! by its own pins, and only plans for another processor fetch it.
+//! by its own pins, and only plans that need one fetch it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::pins::{DebianPin, Host, QemuTool, Sha256, debian_architecture};
+use super::pins::{DebianPin, Host, Sha256, Tools, debian_architecture};
 use super::plan::Packages;
 use super::programs::Programs;
-use super::{apt, overlay};
+use super::{apt, overlay, wine};
 use crate::error::{Error, IoContext as _, Result};
 use crate::process;
+
+/// The emulator of Windows; the others are named by the processor that they emulate, as triples begin with it.
+pub const WINE: &str = "wine";
 
 /// The processor's glibc, in the emulator's folder.
 pub const RUNTIME: &str = "root";
 
+/// What `host` needs to run programs of a target, if it cannot by itself. Nothing for systems of which there is no emulator.
+pub fn needed<'a>(target: &'a str, libc_family: &str, host: Host) -> Option<&'a str> {
+    let processor = target.split('-').next().unwrap_or_default();
+    match libc_family {
+        "glibc" | "musl" => (host.linux_processor() != Some(processor)).then_some(processor),
+        // Wine emulates no processor: what runs during a build for another one is x86-64's as well.
+        "ucrt" => (host != Host::WindowsX64).then_some(WINE),
+        _ => None,
+    }
+}
+
+/// The name of the launcher in the overlay's `bin/`.
+pub fn launcher(name: &str) -> String {
+    if name == WINE { WINE.to_owned() } else { format!("qemu-{name}") }
+}
+
+/// For people.
+pub fn described(name: &str) -> String {
+    if name == WINE { WINE.to_owned() } else { format!("emulator of {name}") }
+}
+
+/// The folder of an emulator and its runtime, relative to the overlay.
+pub fn folder(tools: &Tools, host: Host, name: &str) -> PathBuf {
+    let pins: Vec<&str> = pins(tools, host, name).map(|pin| pin.sha256.as_str()).collect();
+    let digest = Sha256::of_bytes(pins.join(" ").as_bytes());
+    let kind = if name == WINE { WINE.to_owned() } else { format!("qemu/{name}") };
+    PathBuf::from(format!("{kind}-{}", &digest.as_str()[..16]))
+}
+
+/// All packages: the emulator's, then the runtime's. None if there is no such emulator for this machine.
+pub fn pins<'a>(tools: &'a Tools, host: Host, name: &str) -> impl Iterator<Item = &'a DebianPin> {
+    let (packages, runtime) = if name == WINE {
+        (wine::pins(tools, host), None)
+    } else {
+        let runtime = tools.qemu.runtime.get(name).filter(|_| tools.qemu.programs.contains_key(name));
+        (runtime.and_then(|_| host.qemu_packages(&tools.qemu)), runtime)
+    };
+    packages.unwrap_or_default().iter().chain(runtime.filter(|_| packages.is_some()).into_iter().flatten())
+}
+
 /// Where things lie for [`make`].
 pub struct Job<'a> {
     /// The pins.
-    pub qemu: &'a QemuTool,
+    pub tools: &'a Tools,
     /// This machine.
     pub host: Host,
-    /// The emulated processor, as triples begin with it.
-    pub processor: &'a str,
+    /// The emulated processor, as triples begin with it, or [`WINE`].
+    pub name: &'a str,
     /// The user's mirror of Debian.
     pub mirror: Option<&'a str>,
     /// Where verified files lie.
@@ -32,27 +75,15 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
 }
 
-/// The name of the launcher in the overlay's `bin/`.
-pub fn launcher(processor: &str) -> String {
-    format!("qemu-{processor}")
-}
-
-/// The folder of an emulator and its runtime, relative to the overlay.
-pub fn folder(qemu: &QemuTool, host: Host, processor: &str) -> PathBuf {
-    let pins: Vec<&str> = pins(qemu, host, processor).map(|pin| pin.sha256.as_str()).collect();
-    let digest = Sha256::of_bytes(pins.join(" ").as_bytes());
-    Path::new("qemu").join(format!("{processor}-{}", &digest.as_str()[..16]))
-}
-
-/// All packages: the emulator's, then the runtime's.
-pub fn pins<'a>(qemu: &'a QemuTool, host: Host, processor: &str) -> impl Iterator<Item = &'a DebianPin> {
-    let packages = host.qemu_packages(qemu).unwrap_or_default();
-    packages.iter().chain(qemu.runtime.get(processor).into_iter().flatten())
-}
-
-/// Fetches and unpacks into `to`: `qemu-<processor>`, and `root/` with the processor's glibc.
+/// Fetches and unpacks into `to`, as [`write_launcher`] expects it.
 pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
-    let Job { qemu, host, processor, .. } = *job;
+    if job.name == WINE { wine::make(job, programs, to) } else { qemu(job, programs, to) }
+}
+
+/// `qemu-<processor>`, and `root/` with the processor's glibc.
+fn qemu(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
+    let Job { tools, host, name: processor, .. } = *job;
+    let qemu = &tools.qemu;
     let none = || Error::failed(format!("no emulator of {processor} is pinned for {}", host.name()));
     let packages = host.qemu_packages(qemu).ok_or_else(none)?;
     let program = qemu.programs.get(processor).ok_or_else(none)?;
@@ -90,10 +121,14 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
     process::read(process::command(&name).arg("--version")).map(drop)
 }
 
-/// Writes `bin/qemu-<processor>`, which starts the emulator with the runtime as the root of what programs load.
+/// Writes `bin/qemu-<processor>`, which starts the emulator with the runtime as the root of what programs load, or `bin/wine`.
 pub fn write_launcher(overlay: &Path, emulator: &Packages) -> Result<()> {
     let name = launcher(&emulator.name);
-    let folder = emulator.folder.display();
-    let text = format!("#!/bin/sh\nd=${{0%/*}}/../{folder}\nexec \"$d/{name}\" -L \"$d/root\" \"$@\"\n");
+    let text = if name == WINE {
+        wine::launcher_script(&emulator.folder)
+    } else {
+        let folder = emulator.folder.display();
+        format!("#!/bin/sh\nd=${{0%/*}}/../{folder}\nexec \"$d/{name}\" -L \"$d/root\" \"$@\"\n")
+    };
     overlay::write_scripts(overlay, &[(&name, text)])
 }

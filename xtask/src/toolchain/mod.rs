@@ -18,6 +18,8 @@ mod sysroot;
 #[cfg(test)]
 pub mod testing;
 pub mod wheel;
+mod windows;
+mod wine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -91,9 +93,9 @@ impl Toolchain {
         entry.map_or(String::new(), |entry| format!("{} {}", entry.name, entry.version))
     }
 
-    /// What starts programs of this processor, if the toolchain was asked for it: put in front of program and arguments.
-    pub fn emulator(&self, processor: &str) -> Option<PathBuf> {
-        Some(self.llvm.join("bin").join(emulator::launcher(processor))).filter(|path| path.is_file())
+    /// What starts the programs that this emulator is for, if the toolchain was asked for it: put in front of program and arguments.
+    pub fn emulator(&self, name: &str) -> Option<PathBuf> {
+        Some(self.llvm.join("bin").join(emulator::launcher(name))).filter(|path| path.is_file())
     }
 
     /// A sysroot, by its name in `[tools.sysroots]`.
@@ -145,9 +147,9 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     ready.extend(
         tools.sysroots.keys().filter(|name| folder.join("llvm/sysroots").join(name).is_dir()).cloned(),
     );
-    let emulators = || tools.qemu.programs.keys();
+    let emulators = || tools.qemu.programs.keys().map(String::as_str).chain([emulator::WINE]);
     let packages = emulators()
-        .map(|processor| emulator::folder(&tools.qemu, host, processor))
+        .map(|name| emulator::folder(tools, host, name))
         .chain(tools.companions.iter().map(|(name, row)| companion::folder(name, row)));
     ready.extend(
         packages
@@ -160,7 +162,7 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
             .metadata()
             .is_ok_and(|metadata| metadata.len() == pin.size_bytes)
     };
-    let emulated = emulators().flat_map(|processor| emulator::pins(&tools.qemu, host, processor));
+    let emulated = emulators().flat_map(|name| emulator::pins(tools, host, name));
     let companions = tools.companions.values().flat_map(|row| &row.packages);
     let debian = emulated.chain(companions).map(apt::file_pin);
     let downloads = pinned.chain(debian).filter(there).map(|pin| pin.sha256).collect();
@@ -234,7 +236,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         let sysroot = llvm.join("sysroots").join(name);
         if !sysroot.is_dir() {
             eprintln!("making the sysroot {name}");
-            let builtins = clang.join("lib").join(&recipe.builtins_dir).join("libclang_rt.builtins.a");
+            let builtins = clang.join("lib").join(recipe.builtins());
             sysroot::make(&sysroot::Job {
                 zig: &zig,
                 recipe,
@@ -248,9 +250,9 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
         once(&llvm.join(&part.folder), &scratch, |new| {
             eprintln!("unpacking the emulator of {}", part.name);
             let job = emulator::Job {
-                qemu: &tools.qemu,
+                tools,
                 host: plan.host,
-                processor: &part.name,
+                name: &part.name,
                 mirror: plan.mirror.as_deref(),
                 downloads: &cache.downloads(),
                 scratch: &folder.join("apt"),

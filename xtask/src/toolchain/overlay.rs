@@ -61,7 +61,7 @@ pub fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
                         "{head}exec ${{LIBV8_PCH:+\"$LIBV8_PCH\"}} {zig} clang --driver-mode=g++ {resources} \"$@\"\n"
                     ),
                 ),
-                ("ld.lld", tool("ld.lld")),
+                ("ld.lld", format!("{head}{}", include_str!("ld-windows.sh").replace("@zig@", &zig))),
                 ("lld-link", tool("lld-link")),
                 ("llvm-ar", tool("ar")),
                 ("llvm-ranlib", tool("ranlib")),
@@ -167,6 +167,43 @@ mod tests {
         assert_eq!(run("clang++", None), plain);
         assert_eq!(run("clang++", Some("")), plain);
         assert_eq!(run("clang++", Some("a pch")), format!("pch {plain}"));
+    }
+
+    /// What lld-link is told when clang links for Windows with these words, in a folder with `lib/libx.a`.
+    fn linked_for_windows(words: &[&str]) -> Result<String> {
+        let folder = Folder::new();
+        folder.program("zig/zig", "shift; for a; do printf '%s|' \"$a\"; done");
+        fs::create_dir(folder.path().join("a lib")).unwrap();
+        fs::write(folder.path().join("a lib/libx.a"), "").unwrap();
+        write(folder.path(), &zig("/bin/false")).unwrap();
+        let mut command = process::command(folder.path().join("bin/ld.lld"));
+        process::read(command.args(words).current_dir(folder.path()))
+    }
+
+    #[test]
+    fn gnus_words_become_lld_links() {
+        let words = [
+            "-m",
+            "i386pep",
+            "-Bdynamic",
+            "-o",
+            "a b.exe",
+            "a.o",
+            "-La lib",
+            "-lx",
+            "-lnone",
+            "--gc-sections",
+        ];
+        let more = ["--stack", "2097152", "-L", "c", "-l", "x", "/x.def", "--subsystem=console", "-shared"];
+        let said = linked_for_windows(&[&words[..], &more[..]].concat()).unwrap();
+        let expected = "-lldmingw|-nologo|-machine:x64|-alternatename:__image_base__=__ImageBase|-dynamicbase|-nxcompat|\
+            -highentropyva|-debug:none|-timestamp:0|-opt:noref|-opt:noicf|-out:a b.exe|a.o|-libpath:a lib|a lib/libx.a|\
+            none.lib|-opt:ref|-stack:2097152|-libpath:c|a lib/libx.a|-def:/x.def|-subsystem:console|-dll|";
+        assert_eq!(said, expected);
+        let error = linked_for_windows(&["-m", "arm64pe", "--wrap", "x"]).unwrap_err().to_string();
+        assert!(error.contains("what --wrap is for Windows is not known here"), "{error}");
+        // For Linux the words stay.
+        assert_eq!(linked_for_windows(&["-m", "elf_x86_64", "-lx"]).unwrap(), "-m|elf_x86_64|-lx|");
     }
 
     #[test]

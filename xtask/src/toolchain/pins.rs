@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +28,13 @@ pub struct Tools {
     pub gn_probe: Vec<String>,
     /// Runs Linux programs of another processor.
     pub qemu: QemuTool,
+    /// Runs Windows programs on Linux.
+    #[serde(default)]
+    pub wine: Option<Companion>,
     /// What only `smoke` needs, by the names that `companion.rs` makes.
     #[serde(default)]
     pub companions: BTreeMap<String, Companion>,
-    /// What a Linux target is compiled and linked against, by the name of its folder in `sysroots/`.
+    /// What a target is compiled and linked against, by the name of its folder in `sysroots/`.
     pub sysroots: BTreeMap<String, Sysroot>,
 }
 
@@ -150,6 +154,25 @@ pub struct Sysroot {
     pub headers: Vec<String>,
     /// The folder in `lib/clang/<major>/lib` where GN looks for the compiler's runtime.
     pub builtins_dir: String,
+    /// For Windows: what there are import libraries of, beside the C library's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<String>,
+}
+
+impl Sysroot {
+    /// The first word of `zig_target`.
+    pub fn processor(&self) -> &str {
+        self.zig_target.split('-').next().unwrap_or_default()
+    }
+
+    /// Where GN looks for the compiler's runtime, below `lib/clang/<major>/lib`.
+    pub fn builtins(&self) -> PathBuf {
+        let name = match self.libc {
+            Libc::Glibc | Libc::Musl => "libclang_rt.builtins.a".to_owned(),
+            Libc::Ucrt => format!("clang_rt.builtins-{}.lib", self.processor()),
+        };
+        Path::new(&self.builtins_dir).join(name)
+    }
 }
 
 /// A libc with a sysroot of its own.
@@ -160,6 +183,8 @@ pub enum Libc {
     Glibc,
     /// Linked statically.
     Musl,
+    /// Windows' own, with MinGW's headers, linked dynamically: import libraries made of zig's lists.
+    Ucrt,
 }
 
 /// A machine that the tool runs on.

@@ -73,7 +73,7 @@ pub struct Part {
 pub struct Wanted {
     /// Names in `[tools.sysroots]`.
     pub sysroots: BTreeSet<String>,
-    /// Processors of targets whose programs this machine cannot run by itself, as triples begin with them.
+    /// For programs that this machine cannot run by itself: their processor, as triples begin with it, or [`emulator::WINE`].
     pub emulators: BTreeSet<String>,
     /// Names in `[tools.companions]`.
     pub companions: BTreeSet<String>,
@@ -82,7 +82,7 @@ pub struct Wanted {
 /// Packages of Debian that are unpacked into one folder: an emulator or a companion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packages {
-    /// The processor that is emulated (`aarch64`), or a name in `[tools.companions]`.
+    /// The processor that is emulated (`aarch64`), [`emulator::WINE`], or a name in `[tools.companions]`.
     pub name: String,
     /// The first package's version.
     pub version: String,
@@ -132,7 +132,7 @@ impl ToolchainPlan {
             self.tools.wheels().into_iter().filter(|(name, _)| self.part(name).origin == Origin::Pinned);
         let wheels = wheels.filter_map(|(_, tool)| tool.wheel(self.host).cloned());
         let emulators = self.emulators.iter();
-        let emulators = emulators.flat_map(|part| emulator::pins(&self.tools.qemu, self.host, &part.name));
+        let emulators = emulators.flat_map(|part| emulator::pins(&self.tools, self.host, &part.name));
         let companions = self.companions.iter().flat_map(|part| &self.tools.companions[&part.name].packages);
         wheels.chain(emulators.chain(companions).map(apt::file_pin)).collect()
     }
@@ -221,8 +221,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         sysroots.push((name.clone(), recipe.clone(), found.ready.contains(name)));
     }
     let emulators = wanted.emulators.iter();
-    let emulators =
-        emulators.filter_map(|processor| emulator(tools, host, processor, found, &mut missing)).collect();
+    let emulators = emulators.filter_map(|name| emulator(tools, host, name, found, &mut missing)).collect();
     let companions = wanted.companions.iter().filter_map(|name| companion(tools, name, found)).collect();
     report(&missing)?;
     Ok(ToolchainPlan {
@@ -272,22 +271,20 @@ fn gn_of_user(tools: &Tools, host: Host, found: &Found) -> Result<Option<Part>, 
 fn emulator(
     tools: &Tools,
     host: Host,
-    processor: &str,
+    name: &str,
     found: &Found,
     missing: &mut Vec<String>,
 ) -> Option<Packages> {
-    let qemu = &tools.qemu;
-    let pinned = host.qemu_packages(qemu).and_then(|packages| packages.first());
-    let emulates = qemu.programs.contains_key(processor) && qemu.runtime.contains_key(processor);
-    let Some(pin) = pinned.filter(|_| emulates) else {
-        missing.push(format!("a pinned emulator of {processor} for {}", host.name()));
+    let what = emulator::described(name);
+    let Some(pin) = emulator::pins(tools, host, name).next() else {
+        missing.push(format!("a pinned {what} for {}", host.name()));
         return None;
     };
-    let folder = emulator::folder(qemu, host, processor);
+    let folder = emulator::folder(tools, host, name);
     let ready = found.ready.contains(&folder.display().to_string());
-    let (fetch_bytes, absent) = found.debian(emulator::pins(qemu, host, processor), ready);
-    missing.extend(absent.iter().map(|name| format!("{name}, to fetch the emulator of {processor}")));
-    let (name, version) = (processor.to_owned(), pin.version.clone());
+    let (fetch_bytes, absent) = found.debian(emulator::pins(tools, host, name), ready);
+    missing.extend(absent.iter().map(|program| format!("{program}, to fetch the {what}")));
+    let (name, version) = (name.to_owned(), pin.version.clone());
     Some(Packages { name, version, folder, ready, fetch_bytes })
 }
 

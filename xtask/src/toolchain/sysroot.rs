@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::pins::{Libc, Sysroot};
+use super::windows;
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::process;
@@ -12,6 +13,12 @@ use crate::process;
 /// The parts of a sysroot that clang's driver asks for and that are empty here: zig's start files do their work.
 const EMPTY_OBJECTS: [&str; 7] =
     ["crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtbeginT.o", "crtend.o", "crtendS.o"];
+
+/// The same for MinGW.
+const EMPTY_OBJECTS_OF_MINGW: [&str; 2] = ["crtbegin.o", "crtend.o"];
+
+/// A library without members.
+pub const EMPTY_ARCHIVE: &str = "!<arch>\n";
 
 /// Where things lie for [`make`].
 pub struct Job<'a> {
@@ -27,10 +34,11 @@ pub struct Job<'a> {
     pub builtins: &'a Path,
 }
 
-/// Makes the sysroot: about 20 s of CPU for glibc, 45 s for musl, whose libc zig builds from source.
+/// Makes the sysroot: about 20 s of CPU for glibc, 30 s for Windows, 45 s for musl, whose libc zig builds from source.
 pub fn make(job: &Job<'_>) -> Result<()> {
     remove_folder(job.scratch)?;
-    let (include, lib) = (job.scratch.join("root/usr/include"), job.scratch.join("root/usr/lib"));
+    let root = job.scratch.join(if job.recipe.libc == Libc::Ucrt { "root" } else { "root/usr" });
+    let (include, lib) = (root.join("include"), root.join("lib"));
     for folder in [&include, &lib] {
         fs::create_dir_all(folder).or_io("create", folder)?;
     }
@@ -38,9 +46,11 @@ pub fn make(job: &Job<'_>) -> Result<()> {
     let runtime = match job.recipe.libc {
         Libc::Glibc => glibc(job, &lib)?,
         Libc::Musl => musl(job, &lib)?,
+        Libc::Ucrt => windows::libraries(job, &lib)?,
     };
     copy(&runtime, &lib.join("libgcc.a"))?;
-    empty_objects(job, &lib)?;
+    let empty: &[&str] = if job.recipe.libc == Libc::Ucrt { &EMPTY_OBJECTS_OF_MINGW } else { &EMPTY_OBJECTS };
+    empty_objects(job, empty, &lib)?;
     if let Some(parent) = job.builtins.parent() {
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
@@ -105,7 +115,7 @@ fn musl(job: &Job<'_>, lib: &Path) -> Result<PathBuf> {
     // Zig writes a part of musl anew; whoever links -lc needs both parts.
     process::read(zig(job).args(["ar", "qcsL"]).arg(&libc).arg(find(&pie, "libzigc.a")?))?;
     for name in ["m", "pthread", "dl", "rt", "util", "resolv", "crypt", "xnet"] {
-        write(lib, &format!("lib{name}.a"), "!<arch>\n")?;
+        write(lib, &format!("lib{name}.a"), EMPTY_ARCHIVE)?;
     }
     unwinder_from_elsewhere(lib)?;
     crt1_of_musl(job, lib)?;
@@ -115,7 +125,7 @@ fn musl(job: &Job<'_>, lib: &Path) -> Result<PathBuf> {
 /// A plain static link would make zig build the whole libc a second time for this one file.
 fn crt1_of_musl(job: &Job<'_>, lib: &Path) -> Result<()> {
     let musl = zig_lib(job).join("libc/musl");
-    let processor = job.recipe.zig_target.split('-').next().unwrap_or_default();
+    let processor = job.recipe.processor();
     let mut command = zig(job);
     command.args([
         "cc",
@@ -136,13 +146,13 @@ fn crt1_of_musl(job: &Job<'_>, lib: &Path) -> Result<()> {
 
 /// clang asks for gcc's unwinder in every link; V8's own libunwind is the one that is meant.
 fn unwinder_from_elsewhere(lib: &Path) -> Result<()> {
-    write(lib, "libgcc_eh.a", "!<arch>\n")
+    write(lib, "libgcc_eh.a", EMPTY_ARCHIVE)
 }
 
-fn empty_objects(job: &Job<'_>, lib: &Path) -> Result<()> {
+fn empty_objects(job: &Job<'_>, names: &[&str], lib: &Path) -> Result<()> {
     let source = job.scratch.join("empty.c");
     fs::write(&source, "").or_io("write", &source)?;
-    let first = lib.join(EMPTY_OBJECTS[0]);
+    let first = lib.join(names[0]);
     let mut command = zig(job);
     command
         .args(["cc", "-target", &job.recipe.zig_target, "-fno-sanitize=all", "-g0", "-c"])
@@ -150,7 +160,7 @@ fn empty_objects(job: &Job<'_>, lib: &Path) -> Result<()> {
         .arg("-o")
         .arg(&first);
     process::read(&mut command)?;
-    EMPTY_OBJECTS[1..].iter().try_for_each(|name| copy(&first, &lib.join(name)))
+    names[1..].iter().try_for_each(|name| copy(&first, &lib.join(name)))
 }
 
 /// Lets zig link an empty program, and gives the files it put into the link, in order.
@@ -180,7 +190,7 @@ fn inputs(said: &str, base: &Path) -> Vec<PathBuf> {
 }
 
 /// Zig with its caches inside the scratch folder, which is also where it runs: what it prints is then relative, without the user's spaces.
-fn zig(job: &Job<'_>) -> Command {
+pub fn zig(job: &Job<'_>) -> Command {
     let mut command = process::command(job.zig);
     command
         .current_dir(job.scratch)
@@ -193,11 +203,11 @@ fn zig_lib(job: &Job<'_>) -> PathBuf {
     job.zig.with_file_name("lib")
 }
 
-fn file_name(path: &Path) -> String {
+pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn find(inputs: &[PathBuf], name: &str) -> Result<PathBuf> {
+pub fn find(inputs: &[PathBuf], name: &str) -> Result<PathBuf> {
     let found = inputs.iter().find(|input| file_name(input) == name).cloned();
     found.ok_or_else(|| Error::failed(format!("zig links no {name} into a program for this target")))
 }
@@ -206,12 +216,12 @@ fn take(inputs: &[PathBuf], name: &str, lib: &Path) -> Result<()> {
     copy(&find(inputs, name)?, &lib.join(name))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+pub fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(name);
     fs::write(&path, text).or_io("write", &path)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map(drop).or_io("copy", from)
 }
 
