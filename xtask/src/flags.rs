@@ -131,12 +131,15 @@ impl What {
 /// Formats of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Smallest; the default
+    /// The default
     #[value(name = "tar.zst")]
     TarZst,
     /// For systems without zstd
     #[value(name = "tar.gz")]
     TarGz,
+    /// Smallest; slow to pack and unpack, and for libv8's build script behind a feature
+    #[value(name = "tar.xz")]
+    TarXz,
     /// For Windows' own tools
     #[value(name = "zip")]
     Zip,

@@ -199,6 +199,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let format = match what.archive_format {
         flags::Format::TarZst => Format::TarZst,
         flags::Format::TarGz => Format::TarGz,
+        flags::Format::TarXz => Format::TarXz,
         flags::Format::Zip => Format::Zip,
     };
     let version = &source.v8_version.to_string();
