@@ -1,6 +1,7 @@
 //! The one error type of the tool: what went wrong, what to do next, and the exit status.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// What every function of the tool that can fail returns.
@@ -43,7 +44,14 @@ impl Error {
 
     /// An I/O error with its path: `verb` is what was tried, as in "cannot read".
     pub fn io(verb: &str, path: &Path, error: &std::io::Error) -> Error {
-        Error::failed(format!("cannot {verb} {}: {error}", path.display()))
+        let failed = Error::failed(format!("cannot {verb} {}: {error}", path.display()));
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failed.help(
+                "there is no more room: make some and run the same command again, which goes on; `cargo xtask clean` \
+                 removes what the cache folder need not keep",
+            ),
+            _ => failed,
+        }
     }
 
     /// Adds a `help:` line: what to do next, with a command that can be pasted.
@@ -104,5 +112,20 @@ pub trait IoContext<T> {
 impl<T> IoContext<T> for std::io::Result<T> {
     fn or_io(self, verb: &str, path: &Path) -> Result<T> {
         self.map_err(|error| Error::io(verb, path, &error))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_way_out() {
+        let full = Path::new("/dev/full");
+        let error = std::fs::write(full, "a line").or_io("write", full).unwrap_err().to_string();
+        assert!(error.starts_with("error: cannot write /dev/full: No space left"), "{error}");
+        assert!(error.contains("\n  help: there is no more room: make some"), "{error}");
+        let absent = Path::new("/nowhere");
+        assert!(!std::fs::read(absent).or_io("read", absent).unwrap_err().to_string().contains("help"));
     }
 }

@@ -14,7 +14,7 @@ mod release;
 mod roll;
 mod source;
 
-pub use archives::{Language, LinkLine, Rebuild, Smoke, Verify};
+pub use archives::{Language, LinkLine, Rebuild, Smoke, Targets, Verify};
 pub use ci::{Cache, CacheCommand, Cell, Ci, CiCommand, Simulate};
 pub use fuzz::Fuzz;
 pub use release::{Lock, Publish};
@@ -131,12 +131,15 @@ impl What {
 /// Formats of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Smallest; the default
+    /// The default
     #[value(name = "tar.zst")]
     TarZst,
     /// For systems without zstd
     #[value(name = "tar.gz")]
     TarGz,
+    /// Smallest; slow to pack and unpack, and for libv8's build script behind a feature
+    #[value(name = "tar.xz")]
+    TarXz,
     /// For Windows' own tools
     #[value(name = "zip")]
     Zip,
@@ -230,14 +233,6 @@ pub struct Test {
     /// Build V8 once more, in another folder and under other conditions: it must give the same archive
     #[arg(long, conflicts_with = "no_v8")]
     pub rebuild: bool,
-}
-
-/// `targets`
-#[derive(Debug, Args)]
-pub struct Targets {
-    /// How to print the list
-    #[arg(long, value_enum, default_value_t = Print::Text)]
-    pub format: Print,
 }
 
 /// Which build: shared by the commands that look at one.

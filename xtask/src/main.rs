@@ -41,6 +41,7 @@ mod smoke;
 mod snapshot;
 mod source;
 mod store;
+mod support;
 mod toolchain;
 mod verify;
 mod workspace;

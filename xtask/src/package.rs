@@ -14,6 +14,7 @@ use crate::compile::{self, Build};
 use crate::consumer::{self, check};
 use crate::error::{Error, IoContext as _, Result};
 use crate::gyp;
+use crate::library::Format;
 use crate::library::normalise::normalise;
 use crate::licences;
 use crate::paths::remove_folder;
@@ -224,6 +225,7 @@ fn descriptor(
         }))
     });
     let described = plan.source.origin.described();
+    let family = libc_family(&plan.row.libc.family)?;
     let mut descriptor = Descriptor {
         format: FORMAT,
         name: String::new(),
@@ -253,8 +255,11 @@ fn descriptor(
             abi_namespace: "__Cr".to_owned(),
             bundled: true,
         },
-        tls_model: TlsModel::LocalDynamic,
-        libc: Libc { family: libc_family(&plan.row.libc.family)?, floor: plan.row.libc.floor.clone() },
+        tls_model: match Format::of_system(family) {
+            Format::Elf => TlsModel::LocalDynamic,
+            Format::Coff | Format::MachO => TlsModel::Platform,
+        },
+        libc: Libc { family, floor: plan.row.libc.floor.clone() },
         features: plan.features.clone(),
         toolchain: tools.collect::<Result<_>>()?,
         dropped_flags: build.dropped_flags.clone(),

@@ -37,6 +37,9 @@ pub struct Plan {
     pub out: PathBuf,
     /// Whether building is refused, and why.
     pub planned_only: Option<String>,
+    /// What this machine lacks to build it; looked for in those of `all` alone.
+    #[serde(skip)]
+    pub missing_here: Option<String>,
     /// Whether the target was named itself, and is not only one of `all`.
     #[serde(skip)]
     pub by_name: bool,
@@ -190,6 +193,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     let format = match what.archive_format {
         flags::Format::TarZst => Format::TarZst,
         flags::Format::TarGz => Format::TarGz,
+        flags::Format::TarXz => Format::TarXz,
         flags::Format::Zip => Format::Zip,
     };
     let version = &source.v8_version.to_string();
@@ -221,6 +225,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         archive: output.join(name.to_string()),
         out,
         planned_only: (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default()),
+        missing_here: None,
         by_name: chosen.by_name,
         source,
         gn_args,
@@ -232,9 +237,18 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
 }
 
 impl Plan {
-    /// Why it is not built, for one that `targets.toml` says is planned only.
+    /// Why it is not built: what this machine lacks, or `targets.toml` says that it is planned only.
     pub fn refusal(&self) -> String {
-        format!("{} is planned only: {}", self.target, self.planned_only.as_deref().unwrap_or_default())
+        match &self.missing_here {
+            Some(missing) => format!("{} cannot be built here: {missing}", self.target),
+            None => {
+                format!(
+                    "{} is planned only: {}",
+                    self.target,
+                    self.planned_only.as_deref().unwrap_or_default()
+                )
+            }
+        }
     }
 
     /// Whether there is anything to fetch for it: `all` does not ask for what cannot be built.

@@ -193,6 +193,7 @@ impl Row {
             State::NothingToDo => "nothing to do",
             State::Failed(_) => "FAILED",
             State::Stopped(_) => "STOPPED",
+            State::LeftOut if self.plan.missing_here.is_some() => "not here",
             State::LeftOut => "planned only",
         };
         let was_worked_on = !matches!(self.state, State::Open | State::LeftOut | State::NothingToDo);

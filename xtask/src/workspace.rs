@@ -146,11 +146,40 @@ impl Workspace {
 
     /// Those of the plans that can be built; what of `all` cannot be is said.
     pub fn buildable(&self, what: &What) -> Result<Vec<Plan>> {
-        let (plans, left_out) = plan::buildable(self.plans(what)?)?;
+        let (plans, mut left_out) = plan::buildable(self.plans(what)?)?;
+        let (plans, not_here) = self.buildable_here(what, plans)?;
+        left_out.extend(not_here);
         for plan in &left_out {
             eprintln!("left out: {}", plan.refusal());
         }
         Ok(plans)
+    }
+
+    /// Those of the plans whose toolchain can be had on this machine, and those of `all` whose cannot, with what is missing.
+    ///
+    /// What was named itself is not left out: then the toolchain says what is missing when it is made. Nor is anything if
+    /// everything would be.
+    pub fn buildable_here(&self, what: &What, plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Plan>)> {
+        if plans.iter().all(|plan| plan.by_name) {
+            return Ok((plans, Vec::new()));
+        }
+        let found = self.look(what)?;
+        let (mut can, mut cannot) = (Vec::new(), Vec::new());
+        let mut first = None;
+        for plan in plans {
+            match self.toolchain_plan_of(&found, std::slice::from_ref(&plan)) {
+                Err(error) if !plan.by_name => {
+                    let missing = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+                    cannot.push(Plan { missing_here: Some(missing), ..plan });
+                    first.get_or_insert(error);
+                }
+                Ok(_) | Err(_) => can.push(plan),
+            }
+        }
+        match first {
+            Some(error) if can.is_empty() => Err(error),
+            _ => Ok((can, cannot)),
+        }
     }
 
     /// The plan of a command that is about one target; a name for several is refused.
@@ -190,6 +219,10 @@ impl Workspace {
 
     /// What is to be done so that the toolchain can build `plans`. Everything missing is reported together.
     pub fn toolchain_plan(&self, what: &What, plans: &[Plan]) -> Result<ToolchainPlan> {
+        self.toolchain_plan_of(&self.look(what)?, plans)
+    }
+
+    fn toolchain_plan_of(&self, found: &Found, plans: &[Plan]) -> Result<ToolchainPlan> {
         let host = self.host()?;
         let mut wanted = Wanted::default();
         for plan in plans.iter().filter(|plan| plan.is_wanted()) {
@@ -206,7 +239,7 @@ impl Workspace {
                 wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, is_musl));
             }
         }
-        toolchain::decide(&self.matrix.tools, host, &wanted, &self.look(what)?)
+        toolchain::decide(&self.matrix.tools, host, &wanted, found)
     }
 
     /// The toolchain itself: fetched, unpacked and assembled if it is not there.

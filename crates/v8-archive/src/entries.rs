@@ -108,6 +108,16 @@ impl Entries {
             #[cfg(not(feature = "gz"))]
             return Err(Error::FormatLeftOut { path: path.to_owned(), feature: "gz" });
         }
+        if magic == crate::xz::MAGIC {
+            #[cfg(feature = "xz")]
+            {
+                let stream = crate::xz::XzReader::new(file, limits).map_err(in_archive)?;
+                let entries = Entries::Tar(TarEntries::new(Box::new(stream), budget));
+                return Ok(Opening { entries, format: Format::TarXz, whole: true });
+            }
+            #[cfg(not(feature = "xz"))]
+            return Err(Error::FormatLeftOut { path: path.to_owned(), feature: "xz" });
+        }
         if magic == *b"PK\x03\x04" {
             #[cfg(feature = "zip")]
             {

@@ -105,7 +105,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::UnknownFormat => write!(f, "begins neither like zstd nor like gzip nor like zip"),
+            Fault::UnknownFormat => write!(f, "begins like none of zstd, gzip, xz and zip"),
             Fault::Truncated => write!(f, "the file ends too early"),
             Fault::Trailing => write!(f, "data follows the end of the archive"),
             Fault::Corrupt { why } => write!(f, "the file is corrupt: {why}"),

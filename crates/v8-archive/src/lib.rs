@@ -40,6 +40,8 @@ mod gzip;
 pub mod tar;
 #[cfg(feature = "unpack")]
 mod temporary;
+#[cfg(feature = "xz")]
+mod xz;
 #[cfg(feature = "zip")]
 mod zip;
 #[cfg(feature = "unpack")]

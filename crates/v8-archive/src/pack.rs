@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use lzma_rust2::{LzmaOptions, XzOptions, XzWriter};
+
 use crate::deflate::Deflate;
 use crate::digest::{Hasher, HashingWriter, SizedSha256};
 use crate::path::{self, PathSet};
@@ -74,6 +76,7 @@ pub fn pack(
     let (file, tar) = match format {
         Format::TarZst => contents.write_zst(file, options).map_err(in_file)?,
         Format::TarGz => contents.write_gz(file).map_err(in_file)?,
+        Format::TarXz => contents.write_xz(file).map_err(in_file)?,
         Format::Zip => {
             let file = contents.write_zip(file).map_err(in_file)?;
             let mut tar = HashingWriter::new(io::sink());
@@ -173,6 +176,20 @@ impl Contents<'_> {
         // RFC 1952: the length modulo 2^32.
         out.write_all(&gzip::trailer(crc.finalize(), digest.size_bytes as u32))?;
         Ok((out.into_inner()?, digest))
+    }
+
+    fn write_xz(&self, file: File) -> io::Result<(File, SizedSha256)> {
+        let mut options = XzOptions::with_preset(9);
+        // `xz -9e`, without memory for more than there is.
+        options.lzma_options.nice_len = LzmaOptions::NICE_LEN_MAX;
+        options.lzma_options.depth_limit = 512;
+        let enough = self.tar_bytes().next_power_of_two().max(lzma_rust2::DICT_SIZE_MIN.into());
+        options.lzma_options.dict_size = u32::try_from(enough)
+            .map_or(options.lzma_options.dict_size, |enough| enough.min(options.lzma_options.dict_size));
+        let mut tar = HashingWriter::new(XzWriter::new(BufWriter::new(file), options)?);
+        self.write_tar(&mut tar)?;
+        let (encoder, digest) = tar.finish();
+        Ok((encoder.finish()?.into_inner()?, digest))
     }
 
     /// Length of what `write_tar` writes.

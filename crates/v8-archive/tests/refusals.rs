@@ -4,9 +4,10 @@ mod support;
 
 use std::fs;
 
+use lzma_rust2::CheckType;
 use support::{
     Raw, ZipHeaders, crc32, descriptor, descriptor_of, folder, gz, names, noise, raw, stored, tar,
-    with_descriptor, write, zip, zst, zst_with,
+    with_descriptor, write, xz, xz_with, zip, zst, zst_with,
 };
 use v8_archive::{
     Error, Format, Limits, PackOptions, Sha256, open, pack, unpack, verify_contents, verify_contents_with,
@@ -34,10 +35,10 @@ fn accepted(archive: &[u8], limits: &Limits) {
     assert_eq!(names(&at.path), ["a", "out"]);
 }
 
-/// The three formats of the same entries.
-fn all_formats(entries: &[Raw]) -> [Vec<u8>; 3] {
+/// The formats of the same entries.
+fn all_formats(entries: &[Raw]) -> [Vec<u8>; 4] {
     let tar = tar(entries);
-    [zst(&tar), gz(&tar), zip(entries, |_, _| {})]
+    [zst(&tar), gz(&tar), xz(&tar), zip(entries, |_, _| {})]
 }
 
 /// A good archive with these entries behind its own.
@@ -294,10 +295,10 @@ fn f33_an_entry_larger_than_its_pinned_size_is_refused_before_it_is_read() {
     // Long, and cut off: whoever goes on reading meets the cut.
     entries[3].data = noise(1 << 20);
     let expected = "entry 'file': has 1048576 bytes, expected 6";
-    let [zst, gz, zip] = all_formats(&entries);
+    let [zst, gz, xz, zip] = all_formats(&entries);
     // zstd's decoder gives nothing away before it has seen a whole window.
     refused(&zst, expected);
-    for archive in [gz, zip] {
+    for archive in [gz, xz, zip] {
         refused(&archive[..archive.len() - (1 << 19)], expected);
     }
 }
@@ -348,7 +349,7 @@ fn f34_what_follows_the_end_is_refused() {
         }
     }
     let tar = tar(&entries);
-    for compress in [zst as fn(&[u8]) -> Vec<u8>, gz] {
+    for compress in [zst as fn(&[u8]) -> Vec<u8>, gz, xz] {
         refused(&compress(&[&tar[..], &[0]].concat()), "data follows the end of the archive");
         refused(&compress(&[&tar[..], &tar].concat()), "data follows the end of the archive");
         // Two frames that are one tar together.
@@ -360,7 +361,7 @@ fn f34_what_follows_the_end_is_refused() {
         assert_eq!(end, [0; 512]);
     }
     let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0], &zst(&tar)[..]].concat();
-    refused(&skippable, "begins neither like zstd nor like gzip nor like zip");
+    refused(&skippable, "begins like none of zstd, gzip, xz and zip");
 }
 
 #[test]
@@ -379,6 +380,31 @@ fn zstd_frames_without_size_or_checksum_are_refused() {
 }
 
 #[test]
+fn f33_a_large_xz_dictionary_is_refused() {
+    let tar = tar(&good_and(vec![]));
+    let with_dictionary = |bytes: u32| {
+        let mut archive = xz_with(&tar, |options| options.lzma_options.dict_size = 1 << 20);
+        // The block's header: length, flags, filter, length of its properties, and the dictionary as 2^(n / 2 + 12).
+        assert_eq!(archive[12..17], [2, 0, 0x21, 1, 16]);
+        archive[16] = (bytes.trailing_zeros() as u8 - 12) * 2;
+        let sum = crc32(&archive[12..20]).to_le_bytes();
+        archive[20..24].copy_from_slice(&sum);
+        archive
+    };
+    accepted(&with_dictionary(1 << 27), &Limits::default());
+    refused(&with_dictionary(1 << 28), "the limit is 134217728 bytes");
+    accepted(&with_dictionary(1 << 28), &Limits { max_window_bytes: 1 << 28, ..Limits::default() });
+}
+
+#[test]
+fn xz_streams_with_another_checksum_or_none_are_refused() {
+    let tar = tar(&good_and(vec![]));
+    for check in [CheckType::None, CheckType::Crc32, CheckType::Sha256] {
+        refused(&xz_with(&tar, |options| options.set_check_sum_type(check)), "no checksum of eight bytes");
+    }
+}
+
+#[test]
 fn gzip_headers_with_a_name_or_time_are_refused() {
     let mut archive = gz(&tar(&good_and(vec![])));
     archive[4] = 1;
@@ -387,7 +413,7 @@ fn gzip_headers_with_a_name_or_time_are_refused() {
 
 #[test]
 fn f35_a_zip_is_refused_as_a_tar_is() {
-    // F28 to F34 above are tried in all three formats where zip can say them at all; here is what a zip says its own way.
+    // F28 to F34 above are tried in all formats where zip can say them at all; here is what a zip says its own way.
     let with_mode = |mode: u16| {
         let edit = move |number, headers: &mut ZipHeaders| {
             if number == 3 {

@@ -174,6 +174,13 @@ for m in tarfile.open(sys.argv[1]):
                 let listed = run("python3", &[Path::new("-c"), Path::new(list), &packed.path]);
                 assert_eq!(listed.lines().next(), Some(DESCRIPTOR_FILE));
             }
+            Format::TarXz => {
+                // Python's is the library of xz itself.
+                let list = "import sys, tarfile
+t = tarfile.open(sys.argv[1], 'r:xz')
+t.extractall(sys.argv[2], filter='data') if hasattr(tarfile, 'data_filter') else t.extractall(sys.argv[2])";
+                run("python3", &[Path::new("-c"), Path::new(list), &packed.path, &out]);
+            }
             Format::Zip => {
                 let extract = "import sys, zipfile
 z = zipfile.ZipFile(sys.argv[1])

@@ -15,6 +15,7 @@ use crate::objects::{Cell, Record};
 use crate::plan::{self, Plan};
 use crate::round::{Figures, Round, State};
 use crate::source::{self, Cargo};
+use crate::support::Outcome;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{process, signals, verify};
@@ -47,7 +48,9 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         }
         return Ok(());
     }
-    let (plans, left_out) = plan::buildable(plans)?;
+    let (plans, mut left_out) = plan::buildable(plans)?;
+    let (plans, not_here) = workspace.buildable_here(&flags.what, plans)?;
+    left_out.extend(not_here);
     let mut round = Round::new(plans, left_out);
     round.each(&mut |plan, figures| {
         let Some(done) = done(plan) else { return Ok(State::Open) };
@@ -147,6 +150,18 @@ fn done(plan: &Plan) -> Option<Done> {
     let done: Done = serde_json::from_slice(&std::fs::read(plan.out.join(DONE_FILE)).ok()?).ok()?;
     let there = Sha256::of_file(&plan.archive).ok()?;
     (done.build_id == plan.build_id && there.sha256 == done.sha256).then_some(done)
+}
+
+/// What the finished build of a plan has come to, if there is one.
+pub fn outcome(plan: &Plan) -> Option<Outcome> {
+    let done = done(plan)?;
+    // Marks of before it was written down are of programs that this machine ran by itself.
+    let how = done.how.unwrap_or_else(|| "natively".to_owned());
+    Some(Outcome {
+        v8: plan.v8_version.clone(),
+        build_id: Some(done.build_id.to_string()),
+        ran: done.demonstration.is_some().then_some(how),
+    })
 }
 
 /// stdout gets what a script wants; the last line says what ran.

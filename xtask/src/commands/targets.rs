@@ -2,14 +2,52 @@
 
 use serde_json::json;
 
+use super::build_v8;
 use crate::error::Result;
-use crate::flags::{Print, Targets};
+use crate::flags::{Print, Targets, What};
 use crate::matrix::State;
+use crate::support::{self, Results};
 use crate::workspace::Workspace;
 
-/// Lists targets, then variants.
+/// Lists targets, then variants; or writes down or compares what they have come to.
 pub fn run(flags: &Targets) -> Result<()> {
-    let matrix = Workspace::open()?.matrix;
+    let workspace = Workspace::open()?;
+    if flags.record {
+        return record(flags, &workspace);
+    }
+    if flags.check {
+        return support::check(
+            &workspace.repository,
+            &workspace.matrix,
+            &Results::load(&workspace.repository)?,
+        );
+    }
+    list(flags, workspace)
+}
+
+/// Takes the mark of every build that this checkout would find finished; results of others stay as they are.
+fn record(flags: &Targets, workspace: &Workspace) -> Result<()> {
+    let mut results = Results::load(&workspace.repository)?;
+    for variant in workspace.matrix.variants.keys() {
+        let mut what = What::of(workspace.matrix.targets.keys().cloned().collect(), variant);
+        what.output.clone_from(&flags.output);
+        for plan in workspace.plans(&what)? {
+            if let Some(outcome) = build_v8::outcome(&plan) {
+                eprintln!("{} {}: {}", plan.target, variant, outcome.ran.as_deref().unwrap_or("linked"));
+                results.set(&plan.target, variant, outcome);
+            }
+        }
+    }
+    let written = support::write(&workspace.repository, &workspace.matrix, &results)?;
+    if written.is_empty() {
+        eprintln!("nothing to write: both files say so already");
+    }
+    written.iter().for_each(|name| println!("{name}"));
+    Ok(())
+}
+
+fn list(flags: &Targets, workspace: Workspace) -> Result<()> {
+    let matrix = workspace.matrix;
     match flags.format {
         Print::Text => {
             for (triple, target) in &matrix.targets {

@@ -1,4 +1,4 @@
-//! Flags of the commands that are about a finished archive.
+//! Flags of the commands that are about finished archives.
 
 use std::path::PathBuf;
 
@@ -68,4 +68,21 @@ pub struct Smoke {
     /// A clang of your own, as for build-v8 [env: LIBV8_CLANG]
     #[arg(long, value_name = "DIR")]
     pub clang: Option<PathBuf>,
+}
+
+/// `targets`
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    pub format: Print,
+    /// Write down which archives have been verified and have run, and the README's table
+    #[arg(long)]
+    pub record: bool,
+    /// Fail if the README's table is not what the results make it
+    #[arg(long, conflicts_with = "record")]
+    pub check: bool,
+    /// Where archives lie [default: artifacts]
+    #[arg(long, value_name = "DIR", requires = "record")]
+    pub output: Option<PathBuf>,
 }

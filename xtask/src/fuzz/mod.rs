@@ -5,6 +5,7 @@
 //! and a test of each commit tries other inputs by taking the commit for a seed. What is found becomes a test of the reader.
 
 mod mutate;
+mod objects;
 mod seeds;
 pub mod target;
 

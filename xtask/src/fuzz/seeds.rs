@@ -7,6 +7,7 @@ use fastrand::Rng;
 use v8_archive::{Descriptor, Lock, PackOptions, tar};
 
 use super::mutate::mutate;
+use super::objects::{coff, elf, macho};
 use super::target::{self, Target};
 use crate::error::{Error, IoContext as _, Result};
 use crate::objects::{self, Cell, Key, Record};
@@ -184,9 +185,11 @@ fn good(target: Target, scratch: &Path) -> Result<Vec<Vec<u8>>> {
             Ok(vec![fs::read(&file).or_io("read", &file)?])
         }
         Target::CacheStatistics => Ok(vec![STATISTICS.into()]),
-        Target::Library => {
-            Ok(vec![library(&[("a.o", &object()), ("b.o", &object()), ("text", b"no object")])])
-        }
+        Target::Library => Ok(vec![
+            library(&[("a.o", &elf()), ("b.o", &elf()), ("text", b"no object")]),
+            library(&[("a.o", &coff())]),
+            library(&[("a.o", &macho())]),
+        ]),
         Target::Index => Ok(vec![target::INDEX.into()]),
         Target::Signature => Ok(vec![target::SIGNATURE.into()]),
         Target::Lock => Ok(vec![LOCK.into(), Lock::empty("1.2.3.4").to_text().into_bytes()]),
@@ -265,37 +268,6 @@ fn library(members: &[(&str, &[u8])]) -> Vec<u8> {
     out.into_inner()
 }
 
-/// The smallest ELF object with a symbol (elf(5)): header, names, symbols, five section headers.
-fn object() -> Vec<u8> {
-    let names = b"\0.text\0.rela.text\0.symtab\0.strtab\0f\0";
-    let (text, rela, symbols) =
-        ([0xc3u8; 8], [[0u64, 1 << 32 | 2, 0]], [[0u64; 3], [34 | 0x12 << 32 | 1 << 48, 0, 8]]);
-    let words = |words: &[[u64; 3]]| -> Vec<u8> {
-        words.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
-    };
-    let parts: [(u32, u32, Vec<u8>, u32, u32, u64); 4] = [
-        (1, 1, text.to_vec(), 0, 0, 0),
-        (7, 4, words(&rela), 3, 1, 24),
-        (18, 2, words(&symbols), 4, 1, 24),
-        (26, 3, names.to_vec(), 0, 0, 0),
-    ];
-    let (mut data, mut headers) = (Vec::new(), vec![0u8; 64]);
-    for (name, kind, bytes, link, info, entry_bytes) in parts {
-        headers.extend([name, kind].iter().flat_map(|word| word.to_le_bytes()));
-        let flags = if kind == 1 { 6u64 } else { 0 };
-        let long = [flags, 0, 64 + data.len() as u64, bytes.len() as u64];
-        headers.extend(long.iter().flat_map(|word| word.to_le_bytes()));
-        headers.extend([link, info].iter().flat_map(|word| word.to_le_bytes()));
-        headers.extend([1u64, entry_bytes].iter().flat_map(|word| word.to_le_bytes()));
-        data.extend(bytes);
-    }
-    data.resize(data.len().next_multiple_of(8), 0);
-    let mut out = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0\x01\0\0\0".to_vec();
-    out.extend([0, 0, 64 + data.len() as u64].iter().flat_map(|word: &u64| word.to_le_bytes()));
-    out.extend([0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 64, 0, 5, 0, 4, 0]);
-    [out, data, headers].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,16 +298,27 @@ mod tests {
         assert_ne!(seeds().input(1, 77), seeds().input(2, 77));
     }
 
+    /// Every part of the readers has something to read in them.
     #[test]
-    fn the_object_made_by_hand_is_one() {
-        let bytes = library(&[("a.o", &object())]);
-        let library = Library::parse(&bytes).unwrap();
-        let Contents::Elf(object) = &library.members[0].contents else { panic!("{:?}", library.members) };
-        assert_eq!(
-            object.sections.iter().map(|section| section.name).collect::<Vec<_>>(),
-            [".text", ".rela.text", ".symtab", ".strtab"]
-        );
-        assert_eq!((object.symbols[0].name, object.symbols[0].defined), ("f", true));
-        assert!(object.sections[0].relocations.contains(&2));
+    fn the_objects_made_by_hand_are_such() {
+        let check = |bytes: Vec<u8>, sections: &[&str], symbols: &[(&str, bool, bool)], relocation: u32| {
+            let bytes = library(&[("a.o", &bytes)]);
+            let library = Library::parse(&bytes).unwrap();
+            let Contents::Object(object) = &library.members[0].contents else {
+                panic!("{:?}", library.members)
+            };
+            let names: Vec<&str> = object.sections.iter().map(|section| section.name).collect();
+            let found: Vec<_> =
+                object.symbols.iter().map(|symbol| (symbol.name, symbol.defined, symbol.weak)).collect();
+            assert_eq!((names.as_slice(), found.as_slice()), (sections, symbols));
+            assert!(object.sections[0].relocations.contains(&relocation), "{:?}", object.sections[0]);
+            format!("{:?}", object.particular)
+        };
+        check(elf(), &[".text", ".rela.text", ".symtab", ".strtab"], &[("f", true, false)], 2);
+        let said = check(coff(), &[".text", ".drectve"], &[("f", true, true), ("needed", false, false)], 4);
+        assert!(said.contains("/EXPORT:f") && said.contains("a.cc"), "{said}");
+        let relocation = crate::library::read::macho::relocation(2, 2, true);
+        let said = check(macho(), &["__text"], &[("f", true, true), ("g", false, false)], relocation);
+        assert!(said.contains("-lSystem") && said.contains("platform: 1"), "{said}");
     }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use v8_archive::index::{Trust, TrustedKey};
 use v8_archive::{DESCRIPTOR_FILE, Descriptor, Format, Index, Limits, Lock, PackOptions, Sha256};
 
+use crate::library::private::make_private;
 use crate::library::read::Library;
 use crate::objects;
 use crate::paths::Cache;
@@ -311,12 +312,16 @@ fn lock(input: &[u8]) -> bool {
     true
 }
 
-/// Members and sections lie inside the file.
+/// Members and sections lie inside the file, and what is changed in an object.
 fn library(input: &[u8]) -> bool {
     let Ok(library) = Library::parse(input) else { return false };
     let bytes: usize = library.members.iter().map(|member| member.bytes.len()).sum();
     assert!(bytes <= input.len(), "{bytes} bytes of members in {} of a file", input.len());
     drop(library.symbol_table());
+    for member in &library.members {
+        // An error says how it is damaged; anything else is a fault.
+        let _ = make_private(&mut member.bytes.to_vec());
+    }
     true
 }
 

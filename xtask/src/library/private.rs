@@ -14,11 +14,15 @@
 //! what a compiler calls in code without exceptions. They become weak, so that a program whose own runtime is linked
 //! statically (`g++ -static`, `zig c++`) has its own and no name twice. C++ code that includes V8's headers needs no more than those, since it
 //! is compiled without exceptions and RTTI, as `cxx.flags` of `V8.json` says.
+//!
+//! How that is done in [`elf`], [`coff`] and [`macho`] stands there. Microsoft's names of the same things are not touched:
+//! objects for its ABI hold no C++ runtime, but take that of `vcruntime`, as the program does.
 
-use object::elf;
-use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
+mod coff;
+mod elf;
+mod macho;
 
-type Elf64 = elf::FileHeader64<object::LittleEndian>;
+use crate::library::Format;
 
 /// What a private name begins with, in place of `__`, `_Z` or `_U`.
 const PREFIX: &[u8; 2] = b"v8";
@@ -53,7 +57,8 @@ pub fn is_runtime_name(name: &str) -> bool {
     if is_shared_name(name) {
         return false;
     }
-    if name.starts_with("_Unwind_") {
+    // The latter is the unwinder's on Windows: what libc++abi's personality calls.
+    if name.starts_with("_Unwind_") || name == "_GCC_specific_handler" {
         return true;
     }
     if let Some(rest) = name.strip_prefix("__") {
@@ -72,58 +77,33 @@ pub fn is_runtime_name(name: &str) -> bool {
     is_builtin || is_std(entity) || nested.is_some_and(|nested| is_std(nested) || is_abi(nested))
 }
 
-/// Renames in a relocatable ELF object; what is no such object stays as it is. An error says how the object is damaged.
-pub fn make_private(bytes: &mut [u8]) -> Result<(), String> {
-    let places = places(bytes).map_err(|error| error.to_string())?;
-    for place in places.names {
-        bytes[place..place + PREFIX.len()].copy_from_slice(PREFIX);
-    }
-    for (place, info) in places.bindings {
-        bytes[place] = info;
-    }
-    Ok(())
+/// Whether a symbol is an operator new or delete, which a program may replace.
+pub fn is_operator_name(name: &str) -> bool {
+    ["_Znw", "_Zna", "_Zdl", "_Zda"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Where a file is changed.
-#[derive(Default)]
-struct Places {
-    /// Where the names that become private begin.
-    names: Vec<usize>,
-    /// `st_info` of each shared definition, and what it becomes.
-    bindings: Vec<(usize, u8)>,
+/// Renames in a relocatable object; what is no such object stays as it is. An error says how the object is damaged.
+pub fn make_private(bytes: &mut Vec<u8>) -> Result<(), String> {
+    let done = match Format::of_object(bytes) {
+        None => Ok(()),
+        Some(Format::Elf) => elf::make_private(bytes),
+        Some(Format::Coff) => coff::make_private(bytes),
+        Some(Format::MachO) => macho::make_private(bytes),
+    };
+    done.map_err(|error| error.to_string())
 }
 
-/// Where in the file something changes.
-///
-/// A string table lets a name be the end of a longer string (`DW.ref.__gxx_personality_v0`): that one changes too, in
-/// every object alike, and is still one and the same everywhere.
-fn places(bytes: &[u8]) -> object::read::Result<Places> {
-    /// Where `st_info` is in an entry of the symbol table, after the four bytes of `st_name`.
-    const INFO: usize = 4;
-    let Ok(header) = Elf64::parse(bytes) else { return Ok(Places::default()) };
-    let endian = header.endian()?;
-    let sections = header.sections(endian, bytes)?;
-    let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
-    let Ok(strings) = sections.section(symbols.string_section()) else { return Ok(Places::default()) };
-    let table = sections.section(symbols.section())?.sh_offset(endian) as usize;
-    let start = strings.sh_offset(endian) as usize;
-    let mut places = Places::default();
-    for (index, symbol) in symbols.iter().enumerate().filter(|(_, symbol)| !symbol.is_local()) {
-        let Ok(name) = std::str::from_utf8(symbol.name(endian, symbols.strings())?) else { continue };
-        if is_runtime_name(name) {
-            places.names.push(start + symbol.st_name(endian) as usize);
-        } else if is_shared_name(name) && !symbol.is_undefined(endian) {
-            let info = elf::SymbolInfo::new(elf::STB_WEAK, symbol.st_type());
-            places.bindings.push((table + index * size_of_val(symbol) + INFO, info.0));
-        }
+/// Writes [`PREFIX`] at each place, all of which were found in these bytes.
+fn write_prefixes(bytes: &mut [u8], places: &[usize]) {
+    for place in places {
+        bytes[*place..place + PREFIX.len()].copy_from_slice(PREFIX);
     }
-    Ok(places)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::test_object;
+    use crate::library::{test_object, test_object_of};
 
     #[test]
     fn names_of_the_runtime_are_told_from_all_others() {
@@ -133,6 +113,7 @@ mod tests {
             "__cxa_demangle",
             "__gxx_personality_v0",
             "_Unwind_RaiseException",
+            "_GCC_specific_handler",
             "__dynamic_cast",
             "_ZSt13set_terminatePFvvE",
             "_ZNSt13runtime_errorC2EPKc",
@@ -226,8 +207,116 @@ mod tests {
 
     #[test]
     fn what_is_no_object_stays_as_it_is() {
-        let mut bytes = *b"__cxa_throw";
+        let mut bytes = b"__cxa_throw".to_vec();
         make_private(&mut bytes).unwrap();
-        assert_eq!(&bytes, b"__cxa_throw");
+        assert_eq!(bytes, b"__cxa_throw");
+    }
+
+    /// Names of either kind in the three formats, and what becomes of each: its name, whether it is defined, and weak.
+    #[test]
+    fn every_format_is_treated_alike() {
+        use crate::library::read::Object;
+        let symbols = [
+            ("__cxa_throw", true),
+            // Of eight bytes or fewer, which COFF writes into the symbol itself.
+            ("_ZTIi", false),
+            ("_Unwind_Resume", false),
+            ("_ZSt9terminatev", true),
+            ("__cxa_guard_acquire", false),
+            ("libv8_eval", true),
+        ];
+        for format in [Format::Elf, Format::Coff, Format::MachO] {
+            let mut bytes = test_object_of(format, Some("a.cc"), &symbols);
+            make_private(&mut bytes).unwrap();
+            let object = Object::parse(&bytes).unwrap();
+            let mut found: Vec<_> =
+                object.symbols.iter().map(|symbol| (symbol.name, symbol.defined, symbol.weak)).collect();
+            found.sort_unstable();
+            let expected = [
+                ("_ZSt9terminatev", true, true),
+                ("__cxa_guard_acquire", false, false),
+                ("libv8_eval", true, false),
+                ("v8TIi", false, false),
+                ("v8cxa_throw", true, false),
+                ("v8nwind_Resume", false, false),
+            ];
+            assert_eq!(found, expected, "{format}");
+            let again = bytes.clone();
+            make_private(&mut bytes).unwrap();
+            assert!(bytes == again, "{format}: private twice is not private once");
+        }
+    }
+
+    #[test]
+    fn mingws_pointers_to_the_runtime_are_renamed_with_it() {
+        use crate::library::read::Object;
+        let names = [".refptr._ZTVN10__cxxabiv117__class_type_infoE", ".refptr.stdout", "__imp___cxa_throw"];
+        let mut bytes = test_object_of(Format::Coff, None, &names.map(|name| (name, true)));
+        make_private(&mut bytes).unwrap();
+        let object = Object::parse(&bytes).unwrap();
+        let found: Vec<&str> = object.symbols.iter().map(|symbol| symbol.name).collect();
+        assert_eq!(
+            found,
+            [".refptr.v8TVN10__cxxabiv117__class_type_infoE", ".refptr.stdout", "__imp_v8cxa_throw"]
+        );
+    }
+
+    /// The definition keeps its number and its section, so that relocations and exception tables stay true.
+    #[test]
+    fn a_shared_definition_of_coff_becomes_the_default_of_a_weak_external() {
+        use object::{Object as _, ObjectSymbol as _};
+        let mut bytes = test_object_of(Format::Coff, None, &[("f", true), ("_ZSt9terminatev", true)]);
+        let before = bytes.len();
+        make_private(&mut bytes).unwrap();
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let found: Vec<_> = file
+            .symbols()
+            .filter(|symbol| symbol.is_global())
+            .map(|symbol| (symbol.index().0, symbol.name().unwrap(), symbol.section_index().is_some()))
+            .collect();
+        let [(_, "f", true), (own, default, true), (last, "_ZSt9terminatev", false)] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(default, ".weak._ZSt9terminatev.default.libv8");
+        assert!(last > own);
+        assert_eq!(bytes.len() - before, 2 * 18 + default.len() + 1);
+    }
+
+    #[test]
+    fn the_runtime_of_mach_o_is_not_exported() {
+        use object::{Object as _, ObjectSymbol as _, SymbolFlags, macho};
+        let symbols = [("__cxa_throw", true), ("_Znwm", true), ("_ZTIi", false), ("libv8_eval", true)];
+        let mut bytes = test_object_of(Format::MachO, None, &symbols);
+        // The writer makes every symbol private: undone, so that there is something to see.
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let table = file.symbols().count();
+        let start = usize::try_from(u32::from_le_bytes(symoff(&bytes))).unwrap();
+        for index in 0..table {
+            bytes[start + 16 * index + 4] &= !macho::N_PEXT.0;
+        }
+        make_private(&mut bytes).unwrap();
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let mut found: Vec<_> = file
+            .symbols()
+            .filter(|symbol| symbol.is_global())
+            .map(|symbol| {
+                let SymbolFlags::MachO { n_type, .. } = symbol.flags() else { panic!("{symbol:?}") };
+                (symbol.name().unwrap(), n_type.0 & macho::N_PEXT.0 != 0)
+            })
+            .collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [("__Znwm", true), ("_libv8_eval", false), ("_v8TIi", false), ("_v8cxa_throw", true)]
+        );
+    }
+
+    /// `symoff` of LC_SYMTAB (2), which `object` does not give away.
+    fn symoff(bytes: &[u8]) -> [u8; 4] {
+        let mut at = 32;
+        while bytes[at] != 2 {
+            at += u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        }
+        bytes[at + 8..at + 12].try_into().unwrap()
     }
 }

@@ -149,7 +149,7 @@ fn by_name<'library, 'data>(
 
 /// The section in which two members first differ, if they are objects and it is in one, and what is different there.
 fn compare_members<'a>(expected: &'a Member<'_>, found: &'a Member<'_>) -> (Option<&'a str>, String) {
-    let (Contents::Elf(one), Contents::Elf(other)) = (&expected.contents, &found.contents) else {
+    let (Contents::Object(one), Contents::Object(other)) = (&expected.contents, &found.contents) else {
         return (None, bytes(expected.bytes, found.bytes));
     };
     let pairs = || one.sections.iter().zip(&other.sections);

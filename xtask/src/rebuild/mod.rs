@@ -65,6 +65,7 @@ fn plan_of(reader: &Reader, fresh: &Workspace) -> Result<Plan> {
         archive_format: match reader.format() {
             v8_archive::Format::TarZst => Format::TarZst,
             v8_archive::Format::TarGz => Format::TarGz,
+            v8_archive::Format::TarXz => Format::TarXz,
             v8_archive::Format::Zip => Format::Zip,
         },
         crate_version: (descriptor.source.kind == source::Kind::Crate.name())

@@ -120,10 +120,12 @@ fn a_later_stage_is_for_those_that_came_through_the_earlier_ones() {
 
 #[test]
 fn what_all_leaves_out_is_in_the_table_with_its_reason_and_is_no_failure() {
-    let left_out = plans(&["apple"])
+    let planned = plans(&["apple"])
         .into_iter()
         .map(|plan| Plan { planned_only: Some("no headers".to_owned()), ..plan });
-    let mut round = Round::new(plans(&["one"]), left_out.collect());
+    let not_here =
+        plans(&["pear"]).into_iter().map(|plan| Plan { missing_here: Some("no SDK".to_owned()), ..plan });
+    let mut round = Round::new(plans(&["one"]), planned.chain(not_here).collect());
     assert!(!round.is_single(), "one of several is told from one");
     round.each(&mut |plan, _| {
         assert_eq!(plan.target, "one", "what is left out is worked on");
@@ -131,7 +133,10 @@ fn what_all_leaves_out_is_in_the_table_with_its_reason_and_is_no_failure() {
     });
     let table = round.table();
     assert!(table.contains("\napple   v        planned only"), "{table}");
-    assert!(table.ends_with("\nnot built: apple is planned only: no headers\n"), "{table}");
+    assert!(table.contains("\npear    v        not here"), "{table}");
+    let reasons =
+        "\nnot built: apple is planned only: no headers\nnot built: pear cannot be built here: no SDK\n";
+    assert!(table.ends_with(reasons), "{table}");
     round.verdict("again").unwrap();
 }
 

@@ -2,20 +2,29 @@
 //!
 //! A check is one function of [`CHECKS`]; `tests.rs` holds an archive spoiled for each of them.
 //!
-//! Not checked: whether it links and runs (`smoke`); the processor baseline (clang writes no note of it into objects); line
-//! tables; the objects of Windows and macOS: the report names what it left out.
+//! Checks are for all systems, or for the objects of one format: `applies` says which. Not checked: whether it links and runs
+//! (`smoke`); the processor baseline (clang writes no note of it into objects); line tables.
 
+mod coff;
+mod darwin;
 mod elf;
 pub mod glibc;
+mod macho;
 mod musl;
+mod objects;
+#[cfg(test)]
+mod other_formats_tests;
 mod package;
 mod paths;
 mod print;
+mod provider;
+mod relocations;
 #[cfg(test)]
 pub mod sample;
 mod symbols;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +36,8 @@ use v8_archive::{Descriptor, Limits};
 use crate::consumer;
 use crate::consumer::check;
 use crate::error::{Error, Kind, Result};
-use crate::library::read::{Library, Machine, SymbolTable};
+use crate::library::Format;
+use crate::library::read::{ArchiveKind, Library, Machine, SymbolTable};
 
 /// The C interface's header in an archive.
 const C_HEADER: &str = "include/libv8.h";
@@ -88,6 +98,18 @@ struct Archive<'data> {
     unreadable: Vec<(&'data str, String)>,
 }
 
+impl Archive<'_> {
+    /// Whether it is for Microsoft's ABI and linker, and not MinGW's.
+    fn is_msvc(&self) -> bool {
+        is_msvc(self.descriptor)
+    }
+}
+
+/// Whether a target has Microsoft's ABI: its triple's last word says so.
+fn is_msvc(descriptor: &Descriptor) -> bool {
+    descriptor.target.ends_with("-msvc")
+}
+
 /// Where a check puts its faults: subject and message.
 struct Found<'list> {
     check: &'static str,
@@ -100,10 +122,19 @@ impl Found<'_> {
     }
 }
 
+/// Whether a check is made of an archive.
+enum Applies {
+    Yes,
+    /// It is about something that this archive's system has not.
+    No,
+    /// It should be made and cannot be, for this reason.
+    Unknown(String),
+}
+
 /// A check: its name, to which archives it applies, and the function that makes it.
 struct Check {
     name: &'static str,
-    applies: fn(&Descriptor) -> Result<(), String>,
+    applies: fn(&Descriptor) -> Applies,
     run: fn(&Archive<'_>, &mut Found<'_>),
 }
 
@@ -114,23 +145,30 @@ const CHECKS: &[Check] = &[
     Check { name: "headers", applies: always, run: package::headers },
     Check { name: "licenses", applies: always, run: package::licenses },
     Check { name: "consumers", applies: always, run: package::consumers },
-    Check { name: "members", applies: elf_target, run: elf::members },
-    Check { name: "machine", applies: elf_target, run: elf::machine },
-    Check { name: "undefined", applies: elf_target, run: symbols::undefined },
-    Check { name: "libc-floor", applies: elf_target, run: symbols::libc_floor },
-    Check { name: "leaks", applies: elf_target, run: symbols::leaks },
-    Check { name: "interface", applies: elf_target, run: symbols::interface },
-    Check { name: "features", applies: elf_target, run: symbols::features },
-    Check { name: "shared", applies: elf_target, run: elf::shared },
-    Check { name: "tls-model", applies: elf_target, run: elf::tls_model },
-    Check { name: "crel", applies: elf_target, run: elf::crel },
-    Check { name: "ifunc", applies: elf_target, run: elf::ifunc },
-    Check { name: "stack", applies: elf_target, run: elf::stack },
-    Check { name: "paths", applies: elf_target, run: paths::build_paths },
+    Check { name: "members", applies: known, run: objects::members },
+    Check { name: "index", applies: known, run: objects::index },
+    Check { name: "machine", applies: known, run: objects::machine },
+    Check { name: "undefined", applies: known, run: symbols::undefined },
+    Check { name: "libc-floor", applies: with_versions, run: symbols::libc_floor },
+    Check { name: "leaks", applies: known, run: symbols::leaks },
+    Check { name: "interface", applies: known, run: symbols::interface },
+    Check { name: "features", applies: known, run: symbols::features },
+    Check { name: "shared", applies: known, run: objects::shared },
+    Check { name: "tls-model", applies: known, run: objects::tls_model },
+    Check { name: "crel", applies: elf_only, run: elf::crel },
+    Check { name: "ifunc", applies: elf_only, run: elf::ifunc },
+    Check { name: "stack", applies: elf_only, run: elf::stack },
+    Check { name: "time", applies: coff_only, run: coff::time },
+    Check { name: "directives", applies: coff_only, run: coff::directives },
+    Check { name: "crt", applies: coff_only, run: coff::crt },
+    Check { name: "system", applies: macho_only, run: macho::system },
+    Check { name: "frameworks", applies: macho_only, run: macho::frameworks },
+    Check { name: "names", applies: macho_only, run: macho::names },
+    Check { name: "paths", applies: known, run: paths::build_paths },
 ];
 
-fn always(_: &Descriptor) -> Result<(), String> {
-    Ok(())
+fn always(_: &Descriptor) -> Applies {
+    Applies::Yes
 }
 
 /// The processor of a target, from the first word of its triple.
@@ -142,13 +180,34 @@ fn machine_of(target: &str) -> Option<Machine> {
     }
 }
 
-fn elf_target(descriptor: &Descriptor) -> Result<(), String> {
+fn known(descriptor: &Descriptor) -> Applies {
+    match machine_of(&descriptor.target) {
+        Some(_) => Applies::Yes,
+        None => Applies::Unknown(format!("{}: not a processor known here", descriptor.target)),
+    }
+}
+
+fn only(format: Format, descriptor: &Descriptor) -> Applies {
+    if Format::of_system(descriptor.libc.family) == format { known(descriptor) } else { Applies::No }
+}
+
+fn elf_only(descriptor: &Descriptor) -> Applies {
+    only(Format::Elf, descriptor)
+}
+
+fn coff_only(descriptor: &Descriptor) -> Applies {
+    only(Format::Coff, descriptor)
+}
+
+fn macho_only(descriptor: &Descriptor) -> Applies {
+    only(Format::MachO, descriptor)
+}
+
+/// The symbols of Windows and macOS are known without versions; each object of macOS says its lowest system itself.
+fn with_versions(descriptor: &Descriptor) -> Applies {
     match descriptor.libc.family {
-        LibcFamily::Glibc | LibcFamily::Musl if machine_of(&descriptor.target).is_some() => Ok(()),
-        LibcFamily::Glibc | LibcFamily::Musl => {
-            Err(format!("{}: not a processor known here", descriptor.target))
-        }
-        LibcFamily::Ucrt | LibcFamily::LibSystem => Err("only ELF objects are read so far".to_owned()),
+        LibcFamily::Glibc | LibcFamily::Musl => known(descriptor),
+        LibcFamily::Ucrt | LibcFamily::LibSystem => Applies::No,
     }
 }
 
@@ -176,15 +235,18 @@ pub fn check(path: &Path) -> Result<Report> {
         })
         .map_err(|error| Error::failed(error.to_string()))?;
 
-    let mut library = Library { thin: false, members: Vec::new() };
+    let mut library =
+        Library { thin: false, kind: ArchiveKind::Unknown, index: Vec::new(), members: Vec::new() };
     let mut unreadable = Vec::new();
-    if elf_target(&descriptor).is_ok() {
+    if matches!(known(&descriptor), Applies::Yes) {
         for part in &descriptor.libraries {
             // A library that is not in the archive is a fault of its contents.
             let Some(bytes) = kept.get(&part.path) else { continue };
             match Library::parse(bytes) {
                 Ok(read) => {
                     library.thin |= read.thin;
+                    library.kind = read.kind;
+                    library.index.extend(read.index);
                     library.members.extend(read.members);
                 }
                 Err(reason) => unreadable.push((part.path.as_str(), reason)),
@@ -241,11 +303,12 @@ fn report(archive: &Archive<'_>) -> Report {
     };
     for check in CHECKS {
         match (check.applies)(archive.descriptor) {
-            Ok(()) => {
+            Applies::No => {}
+            Applies::Yes => {
                 report.checks.push(check.name);
                 (check.run)(archive, &mut Found { check: check.name, list: &mut report.faults });
             }
-            Err(reason) => report.skipped.push(Skipped { check: check.name, reason }),
+            Applies::Unknown(reason) => report.skipped.push(Skipped { check: check.name, reason }),
         }
     }
     report

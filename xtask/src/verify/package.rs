@@ -2,7 +2,7 @@
 
 use v8_archive::ArchiveName;
 
-use super::{Archive, C_HEADER, Found, elf_target};
+use super::{Archive, C_HEADER, Found, is_msvc};
 use crate::consumer::{self, check};
 
 /// Container, listed files, sizes and digests, as the contract crate judges them.
@@ -46,9 +46,14 @@ pub fn descriptor(archive: &Archive<'_>, found: &mut Found<'_>) {
             found.add("cxx.include_dirs", format!("{folder} holds no file of the archive"));
         }
     }
-    if elf_target(descriptor).is_ok()
-        && descriptor.libc.floor.split('.').any(|number| number.parse::<u8>().is_err())
-    {
+    for library in &descriptor.libraries {
+        let name = &library.name;
+        let expected = if is_msvc(descriptor) { format!("{name}.lib") } else { format!("lib{name}.a") };
+        if library.path.rsplit('/').next() != Some(&expected) {
+            found.add("libraries", format!("{} is not found as {name}, but {expected} is", library.path));
+        }
+    }
+    if descriptor.libc.floor.split('.').any(|number| number.parse::<u8>().is_err()) {
         found.add("libc.floor", format!("{:?} is not a version", descriptor.libc.floor));
     }
 }

@@ -1,215 +1,10 @@
 //! Checks on the symbols of the whole library: what it needs, what it must not define, what it must define.
 
-use crate::library::private::{is_runtime_name, is_shared_name};
+use crate::library::private::{is_operator_name, is_runtime_name, is_shared_name};
 
-use v8_archive::Descriptor;
-use v8_archive::descriptor::LibcFamily;
-
-use super::glibc::{Answer, Table, Version};
-use super::{Archive, C_HEADER, Found, machine_of, musl};
-
-/// The unwinder's interface. A library has neither these nor need of them, unless the descriptor names `gcc_s`: see
-/// `embed/unwind.c`.
-/// From the Itanium C++ ABI (exception handling, level I) and libgcc's `libgcc-std.ver.in`.
-const UNWINDER: &[&str] = &[
-    "_Unwind_Backtrace",
-    "_Unwind_DeleteException",
-    "_Unwind_FindEnclosingFunction",
-    "_Unwind_Find_FDE",
-    "_Unwind_ForcedUnwind",
-    "_Unwind_GetCFA",
-    "_Unwind_GetDataRelBase",
-    "_Unwind_GetGR",
-    "_Unwind_GetIP",
-    "_Unwind_GetIPInfo",
-    "_Unwind_GetLanguageSpecificData",
-    "_Unwind_GetRegionStart",
-    "_Unwind_GetTextRelBase",
-    "_Unwind_RaiseException",
-    "_Unwind_Resume",
-    "_Unwind_Resume_or_Rethrow",
-    "_Unwind_SetGR",
-    "_Unwind_SetIP",
-    "__deregister_frame",
-    "__register_frame",
-];
-
-/// Helpers of the compiler that libgcc.a, compiler-rt and Rust's `compiler_builtins` all have, so that any program brings them.
-/// (`__clear_cache`: of AArch64; compiler_builtins has it where its C parts are compiled.)
-/// Not here, and so a fault: `__muloti4`, which clang emits and libgcc has not. (`__extendhfsf2`, `__truncsfhf2`:
-/// libgcc has them for x86-64 since GCC 12, compiler_builtins always.)
-const COMPILER_RUNTIME: &[&str] = &[
-    "__addtf3",
-    "__ashlti3",
-    "__ashrti3",
-    "__clear_cache",
-    "__divmodti4",
-    "__divtf3",
-    "__divti3",
-    "__eqtf2",
-    "__extenddftf2",
-    "__extendhfsf2",
-    "__extendsftf2",
-    "__fixdfti",
-    "__fixsfti",
-    "__fixtfdi",
-    "__fixtfsi",
-    "__fixunsdfti",
-    "__fixunssfti",
-    "__fixunstfdi",
-    "__fixunstfsi",
-    "__floatditf",
-    "__floatsitf",
-    "__floattidf",
-    "__floattisf",
-    "__floatunditf",
-    "__floatunsitf",
-    "__floatuntidf",
-    "__floatuntisf",
-    "__getf2",
-    "__gttf2",
-    "__letf2",
-    "__lshrti3",
-    "__lttf2",
-    "__modti3",
-    "__multf3",
-    "__multi3",
-    "__netf2",
-    "__popcountdi2",
-    "__subtf3",
-    "__truncdfhf2",
-    "__truncsfhf2",
-    "__trunctfdf2",
-    "__trunctfsf2",
-    "__udivmodti4",
-    "__udivti3",
-    "__umodti3",
-    "__unordtf2",
-];
-
-/// Atomic operations out of line on AArch64, which ask at run time what the processor has. Not every program has them: libgcc
-/// before GCC 9.3 lacks them, and those of libgcc and compiler-rt are initialised each in its own way.
-const OUTLINE_ATOMICS: &str = "__aarch64_";
-
-/// What the linker itself or the start files define. Sources: the default script of GNU ld (`ld --verbose`), crtbegin.o.
-const LINKER: &[&str] = &[
-    "_DYNAMIC",
-    "_GLOBAL_OFFSET_TABLE_",
-    "__bss_start",
-    "__dso_handle",
-    "__ehdr_start",
-    "__executable_start",
-    "__init_array_end",
-    "__init_array_start",
-    "__fini_array_end",
-    "__fini_array_start",
-    "_edata",
-    "_end",
-    "_etext",
-    "edata",
-    "end",
-    "etext",
-];
-
-/// The C library of a target.
-enum Libc {
-    Glibc { table: Table, floor: Version },
-    Musl(musl::Table),
-}
-
-impl Libc {
-    /// None if the descriptor's target or floor is unreadable, which is the descriptor check's to say.
-    fn of(descriptor: &Descriptor) -> Option<Libc> {
-        let machine = machine_of(&descriptor.target)?;
-        match descriptor.libc.family {
-            LibcFamily::Glibc => {
-                Some(Libc::Glibc { table: Table::of(machine)?, floor: descriptor.libc.floor.parse().ok()? })
-            }
-            LibcFamily::Musl => musl::Table::of(machine).map(Libc::Musl),
-            LibcFamily::Ucrt | LibcFamily::LibSystem => None,
-        }
-    }
-
-    fn contains(&self, symbol: &str) -> bool {
-        match self {
-            Libc::Glibc { table, .. } => table.contains(symbol),
-            Libc::Musl(table) => table.contains(symbol),
-        }
-    }
-}
-
-/// Who provides a symbol that the library needs and does not define.
-enum Provider {
-    Known,
-    TooNew(Version),
-    NotLinked(&'static str),
-    /// Nobody, and why one might have thought so.
-    Nobody(&'static str),
-}
-
-struct Needs<'a> {
-    libc: Libc,
-    /// glibc's names, to say of a symbol that it is glibc's alone.
-    glibc: Option<Table>,
-    libraries: &'a [String],
-    /// Sections whose bounds the linker defines: those with the name of a C variable.
-    sections: std::collections::BTreeSet<&'a str>,
-}
-
-impl<'a> Needs<'a> {
-    /// None as for [`Libc::of`].
-    fn of(archive: &'a Archive<'_>) -> Option<Needs<'a>> {
-        let descriptor = archive.descriptor;
-        let objects = archive.library.objects();
-        Some(Needs {
-            libc: Libc::of(descriptor)?,
-            glibc: machine_of(&descriptor.target).and_then(Table::of),
-            libraries: &descriptor.system_libraries,
-            sections: objects
-                .flat_map(|(_, object)| object.sections.iter().map(|section| section.name))
-                .collect(),
-        })
-    }
-
-    fn provider(&self, symbol: &str) -> Provider {
-        let bound = ["__start_", "__stop_"].iter().find_map(|prefix| symbol.strip_prefix(prefix));
-        if LINKER.contains(&symbol)
-            || COMPILER_RUNTIME.contains(&symbol)
-            || bound.is_some_and(|section| self.sections.contains(section))
-        {
-            return Provider::Known;
-        }
-        if symbol.starts_with(OUTLINE_ATOMICS) {
-            return Provider::Nobody(
-                ", being an atomic operation out of line: compile with -mno-outline-atomics",
-            );
-        }
-        let named = if symbol.starts_with("__atomic_") {
-            Some("atomic")
-        } else {
-            UNWINDER.contains(&symbol).then_some("gcc_s")
-        };
-        if let Some(library) = named {
-            let is_linked = self.libraries.iter().any(|name| name == library);
-            return if is_linked { Provider::Known } else { Provider::NotLinked(library) };
-        }
-        match &self.libc {
-            Libc::Glibc { table, floor } => match table.answer(symbol, *floor, self.libraries) {
-                Answer::Provided => Provider::Known,
-                Answer::TooNew(since) => Provider::TooNew(since),
-                Answer::NotLinked(library) => Provider::NotLinked(library),
-                Answer::Unknown => Provider::Nobody(""),
-            },
-            Libc::Musl(table) if table.contains(symbol) => Provider::Known,
-            Libc::Musl(_) => match &self.glibc {
-                Some(glibc) if glibc.contains(symbol) => {
-                    Provider::Nobody(" but glibc, and the target's is musl")
-                }
-                _ => Provider::Nobody(""),
-            },
-        }
-    }
-}
+use super::glibc::Version;
+use super::provider::{Libc, Needs, Provider, UNWINDER};
+use super::{Archive, C_HEADER, Found, musl};
 
 /// Every needed symbol is in the library, in a system library that the descriptor names, or in what every program has.
 ///
@@ -222,9 +17,19 @@ pub fn undefined(archive: &Archive<'_>, found: &mut Found<'_>) {
             Provider::Known | Provider::TooNew(_) => {}
             Provider::NotLinked(library) => found.add(
                 *symbol,
-                format!("needed by {member}, is in lib{library}, which the descriptor's system_libraries do not name"),
+                format!(
+                    "needed by {member}, is in {library}, which the descriptor's system_libraries do not name"
+                ),
             ),
-            Provider::Nobody(but) => found.add(*symbol, format!("needed by {member}, no library has it{but}")),
+            Provider::NoFramework(framework) => found.add(
+                *symbol,
+                format!(
+                    "needed by {member}, is in {framework}, which the descriptor's frameworks do not name"
+                ),
+            ),
+            Provider::Nobody(but) => {
+                found.add(*symbol, format!("needed by {member}, no library has it{but}"))
+            }
         }
     }
 }
@@ -270,7 +75,9 @@ pub fn leaks(archive: &Archive<'_>, found: &mut Found<'_>) {
     let defined = &archive.symbols.defined;
     for (symbol, place) in defined {
         let member = place.member;
-        let is_operator = ["_Znw", "_Zna", "_Zdl", "_Zda"].iter().any(|prefix| symbol.starts_with(prefix));
+        // Microsoft's names of the same: ??2, ??3, ??_U and ??_V.
+        let is_operator = is_operator_name(symbol)
+            || ["??2@", "??3@", "??_U@", "??_V@"].iter().any(|prefix| symbol.starts_with(prefix));
         let whose = if UNWINDER.contains(symbol) {
             "the unwinder"
         } else if is_operator && !place.weak {
@@ -323,28 +130,34 @@ fn declared_functions(header: &str) -> Vec<&str> {
     functions
 }
 
-/// A feature of the descriptor, the beginning of mangled names that only builds with it define, and whether builds without it never do.
-const FEATURES: &[(&str, &str, bool)] = &[
+/// A feature of the descriptor, the beginning of mangled names that only builds with it define, what Microsoft's names of
+/// the same hold, and whether builds without it never do.
+const FEATURES: &[(&str, &str, &str, bool)] = &[
     // v8::internal::wasm::WasmEngine
-    ("webassembly", "_ZN2v88internal4wasm10WasmEngine", true),
+    ("webassembly", "_ZN2v88internal4wasm10WasmEngine", "@WasmEngine@wasm@internal@v8@@", true),
     // v8::internal::Intl
-    ("intl", "_ZN2v88internal4Intl", true),
+    ("intl", "_ZN2v88internal4Intl", "@Intl@internal@v8@@", true),
     // v8::internal::compiler::Pipeline; a build may carry the compiler and yet be told never to use it.
-    ("jit", "_ZN2v88internal8compiler8Pipeline", false),
+    ("jit", "_ZN2v88internal8compiler8Pipeline", "@Pipeline@compiler@internal@v8@@", false),
 ];
 
 /// The features the descriptor promises are in the library, and those it denies are not.
 pub fn features(archive: &Archive<'_>, found: &mut Found<'_>) {
     let defined = &archive.symbols.defined;
-    for (feature, prefix, decides) in FEATURES {
-        let present = defined.range(*prefix..).next().is_some_and(|(symbol, _)| symbol.starts_with(prefix));
+    for (feature, prefix, part, decides) in FEATURES {
+        let (present, like) = if archive.is_msvc() {
+            (defined.keys().any(|symbol| symbol.contains(part)), format!("holds {part}"))
+        } else {
+            let first = defined.range(*prefix..).next();
+            (first.is_some_and(|(symbol, _)| symbol.starts_with(prefix)), format!("begins with {prefix}"))
+        };
         match archive.descriptor.features.get(*feature) {
             None => found.add(*feature, "the descriptor does not say whether it is there"),
             Some(true) if !present => {
-                found.add(*feature, format!("promised by the descriptor, but no symbol begins with {prefix}"))
+                found.add(*feature, format!("promised by the descriptor, but no symbol {like}"))
             }
             Some(false) if present && *decides => {
-                found.add(*feature, format!("denied by the descriptor, but symbols begin with {prefix}"));
+                found.add(*feature, format!("denied by the descriptor, but a symbol {like}"));
             }
             Some(_) => {}
         }
@@ -370,13 +183,5 @@ mod tests {
             "{functions:?}"
         );
         assert!(!functions.contains(&"libv8_options"));
-    }
-
-    #[test]
-    fn lists_do_not_overlap_with_glibcs() {
-        let table = Table::of(crate::library::read::Machine::X86_64).unwrap();
-        for symbol in UNWINDER.iter().chain(COMPILER_RUNTIME) {
-            assert!(!table.contains(symbol), "{symbol}");
-        }
     }
 }

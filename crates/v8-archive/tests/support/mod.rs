@@ -213,6 +213,18 @@ pub fn gz(tar: &[u8]) -> Vec<u8> {
     out
 }
 
+pub fn xz(tar: &[u8]) -> Vec<u8> {
+    xz_with(tar, |_| {})
+}
+
+pub fn xz_with(tar: &[u8], edit: impl Fn(&mut lzma_rust2::XzOptions)) -> Vec<u8> {
+    let mut options = lzma_rust2::XzOptions::with_preset(1);
+    edit(&mut options);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    std::io::Write::write_all(&mut encoder, tar).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Deflate, in blocks that are not compressed.
 pub fn stored(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
