@@ -191,7 +191,7 @@ fn every_planned_target_is_planned_and_not_built() {
     let list = world.run(&["targets", "--format", "json"]).stdout;
     let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
     let targets = list["targets"].as_array().unwrap();
-    assert_eq!(targets.len(), 8);
+    assert_eq!(targets.len(), 10);
     for row in targets {
         let target = row["target"].as_str().unwrap();
         assert_eq!(world.run(&["plan", "--target", target]).status.code(), Some(0), "{target}");
