@@ -13,7 +13,7 @@ pub enum Format {
     TarZst,
     /// `.tar.gz`: for systems whose `tar` knows no zstd.
     TarGz,
-    /// `.tar.xz`: the smallest, by an eighth or more; it takes far longer to pack, and to unpack.
+    /// `.tar.xz`: the smallest, by an eighth; twice the work to unpack, and minutes to pack.
     TarXz,
     /// `.zip`: for Windows and the JVM.
     Zip,

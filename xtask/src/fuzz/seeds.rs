@@ -143,8 +143,8 @@ impl Seeds {
 fn good(target: Target, scratch: &Path) -> Result<Vec<Vec<u8>>> {
     let failed = |error: v8_archive::Error| Error::failed(error.to_string());
     match target {
-        Target::ArchiveTarZst | Target::ArchiveTarGz | Target::ArchiveZip => {
-            let format = target.format().expect("one of the three");
+        Target::ArchiveTarZst | Target::ArchiveTarGz | Target::ArchiveTarXz | Target::ArchiveZip => {
+            let format = target.format().expect("one of the four");
             let descriptor = descriptor()?;
             let files: [(&str, &[u8]); 3] = [
                 ("include/v8.h", b"#include \"v8-gn.h\"\n"),
@@ -202,7 +202,7 @@ fn good(target: Target, scratch: &Path) -> Result<Vec<Vec<u8>>> {
 
 /// The tar streams of the archive formats: of a good archive, and one whose descriptor lists what no archive may hold.
 fn inner(target: Target, _scratch: &Path) -> Result<Vec<Vec<u8>>> {
-    if !matches!(target, Target::ArchiveTarZst | Target::ArchiveTarGz) {
+    if !matches!(target, Target::ArchiveTarZst | Target::ArchiveTarGz | Target::ArchiveTarXz) {
         return Ok(Vec::new());
     }
     let stream = |files: &[(&str, &[u8])]| -> Result<Vec<u8>> {

@@ -37,6 +37,8 @@ pub enum Target {
     ArchiveTarZst,
     /// Unpacking a .tar.gz
     ArchiveTarGz,
+    /// Unpacking a .tar.xz
+    ArchiveTarXz,
     /// Unpacking a .zip
     ArchiveZip,
     /// V8.json
@@ -73,9 +75,10 @@ pub enum Target {
 
 impl Target {
     /// Those that are readers.
-    pub const REAL: [Target; 12] = [
+    pub const REAL: [Target; 13] = [
         Target::ArchiveTarZst,
         Target::ArchiveTarGz,
+        Target::ArchiveTarXz,
         Target::ArchiveZip,
         Target::Descriptor,
         Target::Patch,
@@ -98,6 +101,7 @@ impl Target {
         match self {
             Target::ArchiveTarZst => Some(Format::TarZst),
             Target::ArchiveTarGz => Some(Format::TarGz),
+            Target::ArchiveTarXz => Some(Format::TarXz),
             Target::ArchiveZip => Some(Format::Zip),
             _ => None,
         }
@@ -107,6 +111,7 @@ impl Target {
     pub fn wrap(self, tar: &[u8]) -> Vec<u8> {
         match self {
             Target::ArchiveTarZst => zst(tar),
+            Target::ArchiveTarXz => xz(tar),
             _ => gz(tar),
         }
     }
@@ -115,7 +120,7 @@ impl Target {
     /// empty folder, and is again afterwards.
     pub fn check(self, input: &[u8], scratch: &Path) -> bool {
         let accepted = match self {
-            Target::ArchiveTarZst | Target::ArchiveTarGz | Target::ArchiveZip => {
+            Target::ArchiveTarZst | Target::ArchiveTarGz | Target::ArchiveTarXz | Target::ArchiveZip => {
                 archive(self, input, scratch)
             }
             Target::Descriptor => descriptor(input),
@@ -210,6 +215,11 @@ fn stream(target: Target, input: &[u8]) -> Option<Vec<u8>> {
     match target {
         Target::ArchiveTarGz => {
             flate2::read::GzDecoder::new(input).read_to_end(&mut stream).expect("it was accepted");
+            Some(stream)
+        }
+        Target::ArchiveTarXz => {
+            let mut decoder = lzma_rust2::XzReader::new(input, false);
+            decoder.read_to_end(&mut stream).expect("it was accepted");
             Some(stream)
         }
         // By zstd's own library: the reader is another.
@@ -362,6 +372,16 @@ fn gz(tar: &[u8]) -> Vec<u8> {
     crc.update(tar);
     out.extend(crc.sum().to_le_bytes().into_iter().chain((tar.len() as u32).to_le_bytes()));
     out
+}
+
+/// A stream of xz, with the checksum that `pack` writes.
+fn xz(tar: &[u8]) -> Vec<u8> {
+    let make = || {
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0))?;
+        std::io::Write::write_all(&mut encoder, tar)?;
+        encoder.finish()
+    };
+    make().expect("all of it is in memory")
 }
 
 /// A zstd frame with what `pack` writes: checksum and content size.
