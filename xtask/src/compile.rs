@@ -24,6 +24,8 @@ use crate::toolchain::Toolchain;
 
 mod by_gyp;
 pub mod configure;
+#[cfg(all(test, unix))]
+mod depot_tests;
 #[cfg(all(test, target_os = "linux"))]
 mod patch_tests;
 mod stale;

@@ -30,6 +30,7 @@ const WITH_V8: &[Step] = &[
     ("build systems", test_consumers),
     ("a release, published and consumed", test_release),
     ("patches left out", test_patches),
+    ("V8's own repositories", test_depot),
     ("equal objects", test_objects),
     ("glibc's tables", test_tables),
     ("equal snapshots", test_snapshots),
@@ -144,6 +145,15 @@ fn test_patches(what: &What, sum: &mut Sum) -> Result<()> {
         return Ok(());
     }
     sum.run(test_tool("compile::patch_tests").env("LIBV8_TEST_BUILD", &what.variant))
+}
+
+/// `--source depot-tools` over repositories made of the tree that V8 was just built in.
+fn test_depot(what: &What, sum: &mut Sum) -> Result<()> {
+    // Paths of Windows are no file:// of git's.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    sum.run(test_tool("compile::depot_tests").env("LIBV8_TEST_BUILD", &what.variant))
 }
 
 /// The archive that was just built and those of its variant beside it, published to real stores and consumed by cargo.
