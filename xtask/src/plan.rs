@@ -187,9 +187,16 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     };
     let layers = row.layers.iter().chain(&variant.layers);
     let gn_args = layers::merge(&repository.join("gn-args"), layers, source.kind, source.v8_version)?;
+    let planned_only = match &source.origin {
+        _ if row.state == State::Planned => Some(row.reason.clone().unwrap_or_default()),
+        Origin::Node { .. } if !matches!(row.libc.family.as_str(), "glibc" | "musl") => {
+            Some("the V8 of Node.js is built for Linux alone so far".to_owned())
+        }
+        _ => None,
+    };
     let gyp = match &source.origin {
         // What is planned only is refused by its row, which says more.
-        Origin::Node { .. } if row.state == State::Planned => gyp::translate(&gn_args).ok(),
+        Origin::Node { .. } if planned_only.is_some() => gyp::translate(&gn_args).ok(),
         Origin::Node { .. } => Some(gyp::translate(&gn_args)?),
         Origin::Crate { .. } | Origin::DepotTools { .. } => None,
     };
@@ -239,8 +246,7 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         archive: output.join(name.to_string()),
         out,
         // What the user can do something about goes first.
-        planned_only: sdk_fault
-            .or_else(|| (row.state == State::Planned).then(|| row.reason.clone().unwrap_or_default())),
+        planned_only: sdk_fault.or(planned_only),
         sdk,
         missing_here: None,
         by_name: chosen.by_name,

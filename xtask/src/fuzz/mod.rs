@@ -25,9 +25,6 @@ use crate::process::{self, Ended};
 use crate::signals;
 use crate::workspace::Workspace;
 
-/// What a child may map: ten times what the readers' own limits add up to.
-const MEMORY_BYTES: u64 = 2 << 30;
-
 /// One input may take this long; a good one takes a thousandth of it.
 const HANG: Duration = Duration::from_secs(6);
 
@@ -173,11 +170,15 @@ fn alone(target: Target, file: &Path) -> Result<()> {
     remove_folder(&scratch)
 }
 
-/// From here on an allocation that goes beyond fails, and ends the process.
+/// From here on an allocation that goes beyond fails, and ends the process. Elsewhere than on Linux it says that it does not.
 fn limit_memory() -> Result<()> {
+    #[cfg(not(target_os = "linux"))]
+    eprintln!("note: on this system the memory of readers has no limit");
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{Resource, Rlimit, setrlimit};
+        // Ten times what the readers' own limits add up to.
+        const MEMORY_BYTES: u64 = 2 << 30;
         let limit = Rlimit { current: Some(MEMORY_BYTES), maximum: Some(MEMORY_BYTES) };
         setrlimit(Resource::As, limit)
             .map_err(|error| Error::failed(format!("cannot limit the memory of this process: {error}")))?;
