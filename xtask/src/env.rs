@@ -18,6 +18,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     ("LIBV8_GN", "a gn of your own, instead of the pinned one"),
     (
+        "SDKROOT, LIBV8_WINDOWS_SDK",
+        "folders with an SDK of yours: macOS', instead of the headers that Zig has; Windows', as xwin lays it out",
+    ),
+    (
         "LIBV8_CACHE",
         "where compiled objects are shared: redis://, rediss://, s3://, webdav://, webdavs:// or file:///; \
          the local folder stays in front of it",
@@ -111,6 +115,16 @@ pub fn cache_dir() -> Option<PathBuf> {
 /// `LIBV8_CLANG`.
 pub fn clang() -> Option<PathBuf> {
     get("LIBV8_CLANG").map(PathBuf::from)
+}
+
+/// `SDKROOT`.
+pub fn apple_sdk() -> Option<PathBuf> {
+    get("SDKROOT").map(PathBuf::from)
+}
+
+/// `LIBV8_WINDOWS_SDK`.
+pub fn windows_sdk() -> Option<PathBuf> {
+    get("LIBV8_WINDOWS_SDK").map(PathBuf::from)
 }
 
 /// `LIBV8_GN`.

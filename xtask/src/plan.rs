@@ -16,6 +16,7 @@ use crate::source::depot::{self, Platform};
 use crate::source::{self, Origin, Pins, SourcePlan, Start, node};
 use crate::toolchain::emulator;
 use crate::toolchain::pins::Host;
+use crate::toolchain::sdk::{self, Sdk};
 
 /// Counts the ways in which this tool has turned the same inputs into archives: raise it when their bytes change.
 const RECIPE: u32 = 5;
@@ -37,6 +38,9 @@ pub struct Plan {
     pub out: PathBuf,
     /// Whether building is refused, and why.
     pub planned_only: Option<String>,
+    /// The SDK that the user handed in for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<Sdk>,
     /// What this machine lacks to build it; looked for in those of `all` alone.
     #[serde(skip)]
     pub missing_here: Option<String>,
@@ -76,6 +80,8 @@ pub struct Inputs<'a> {
     pub depot: Option<(&'a depot::Asked, &'a depot::Looked)>,
     /// The tree of Node that was found, for the source `node`.
     pub node: Option<&'a node::Looked>,
+    /// Folders with SDKs.
+    pub sdks: &'a sdk::Folders,
     /// Another version of the `v8` package than the pinned one.
     pub another: Option<&'a Pins>,
 }
@@ -218,6 +224,14 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         "libc": [&row.libc.family, &row.libc.floor], "link": [&row.system_libraries, &row.frameworks],
         "features": features, "licenses": licences_digest(&repository.join("licenses"))?,
     });
+    let processor = target.split('-').next().unwrap_or_default();
+    let (sdk, sdk_fault) = match inputs.sdks.sdk_for(&row.libc.family, processor) {
+        Ok(sdk) => (sdk, None),
+        Err(fault) => (None, Some(fault)),
+    };
+    if let Some(sdk) = &sdk {
+        identity["sdk"] = sdk.digest.clone().into();
+    }
     let mut out = source.folder.join("out").join(format!("{target}-{}", what.variant));
     if let Some(gyp) = &gyp {
         identity["gyp"] = serde_json::to_value(gyp).expect("strings only");
@@ -231,7 +245,9 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
         build_id: Sha256::of_bytes(identity.to_string().as_bytes()),
         archive: output.join(name.to_string()),
         out,
-        planned_only,
+        // What the user can do something about goes first.
+        planned_only: sdk_fault.or(planned_only),
+        sdk,
         missing_here: None,
         by_name: chosen.by_name,
         source,
@@ -261,6 +277,17 @@ impl Plan {
     /// Whether there is anything to fetch for it: `all` does not ask for what cannot be built.
     pub fn is_wanted(&self) -> bool {
         self.by_name || self.planned_only.is_none()
+    }
+
+    /// Whether torque and mksnapshot are the machine's own programs, and not the target's: of macOS there is no emulator.
+    ///
+    /// The snapshot is right all the same. mksnapshot is V8 for the target's processor, with a simulator of it
+    /// (`v8_snapshot_toolchain` is `clang_x64_v8_arm64`), and GN compiles it with the target's `V8_TARGET_OS_…`, which is
+    /// all that code generation asks of a system: which registers are free (x18 is macOS'), and how large pages are. It is
+    /// told `--target_os=mac`, by which it writes `embedded.S` in Mach-O's form. And the layout of V8's objects hangs on
+    /// the width of pointers and on the arguments of GN, which are the same for both.
+    pub fn runs_programs_of_the_machine(&self) -> bool {
+        matches!(self.row.libc.family.as_str(), "libSystem" | "msvc")
     }
 
     /// What this machine needs to run programs of the target: a name in [`toolchain::Wanted::emulators`].
@@ -313,6 +340,8 @@ impl Plan {
 pub mod testing {
     use super::*;
 
+    const NO_SDK: &sdk::Folders = &sdk::Folders { windows: None, apple: None };
+
     /// Those of the default source, on no machine in particular.
     pub fn inputs<'a>(repository: &'a Path, matrix: &'a Matrix, cache: &'a Cache) -> Inputs<'a> {
         Inputs {
@@ -324,6 +353,7 @@ pub mod testing {
             depot: None,
             node: None,
             another: None,
+            sdks: NO_SDK,
         }
     }
 

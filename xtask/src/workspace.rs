@@ -11,7 +11,9 @@ use crate::plan::{self, Plan};
 use crate::source::depot::{self, Asked, Looked, Mirrors};
 use crate::source::{Cargo, Pins, another, node};
 use crate::toolchain::pins::Host;
-use crate::toolchain::{self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust};
+use crate::toolchain::{
+    self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust, sdk,
+};
 
 /// Read once at the start of a command.
 pub struct Workspace {
@@ -39,7 +41,9 @@ impl Workspace {
         let another = self.look_at_registry(what)?;
         let depot = self.look_at_upstream(what)?;
         let node = self.look_at_node(what)?;
+        let sdks = sdk::Folders { windows: env::windows_sdk(), apple: env::apple_sdk() };
         let inputs = plan::Inputs {
+            sdks: &sdks,
             depot: depot.as_ref().map(|(asked, looked)| (asked, looked)),
             node: node.as_ref(),
             another: another.as_ref(),
@@ -226,7 +230,13 @@ impl Workspace {
         let host = self.host()?;
         let mut wanted = Wanted::default();
         for plan in plans.iter().filter(|plan| plan.is_wanted()) {
-            wanted.sysroots.insert(plan.row.sysroot.clone());
+            if plan.sdk.is_none() {
+                wanted.sysroots.insert(plan.row.sysroot.clone());
+            }
+            if plan.runs_programs_of_the_machine() {
+                let own = self.matrix.targets.values().find(|row| row.host == host.name());
+                wanted.sysroots.extend(own.map(|row| row.sysroot.clone()));
+            }
             wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
             let processor = plan.target.split('-').next().unwrap_or_default();
             let (is_musl, is_glibc) = match plan.row.libc.family.as_str() {

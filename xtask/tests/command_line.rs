@@ -191,18 +191,24 @@ fn every_planned_target_is_planned_and_not_built() {
     let list = world.run(&["targets", "--format", "json"]).stdout;
     let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
     let targets = list["targets"].as_array().unwrap();
-    assert_eq!(targets.len(), 8);
+    assert_eq!(targets.len(), 10);
     for row in targets {
         let target = row["target"].as_str().unwrap();
         assert_eq!(world.run(&["plan", "--target", target]).status.code(), Some(0), "{target}");
         if row["builds"] == false {
             let out = world.run(&["build-v8", "--target", target]);
             assert_eq!(out.status.code(), Some(2), "{target}");
-            let expected = format!(
-                "error: {target} is planned only: {}\n  help: cargo xtask plan --target {target} --variant release   shows the plan\n",
-                row["reason"].as_str().unwrap()
-            );
-            assert_eq!(String::from_utf8(out.stderr).unwrap(), expected);
+            let said = String::from_utf8(out.stderr).unwrap();
+            let (reason, help) = said
+                .strip_prefix(&format!("error: {target} is planned only: "))
+                .and_then(|said| said.split_once('\n'))
+                .unwrap_or_else(|| panic!("{said}"));
+            // What the user can hand in goes before what the row says.
+            let wants_sdk = reason.contains("needs Windows' SDK, and LIBV8_WINDOWS_SDK names no folder");
+            assert!(reason == row["reason"] || (wants_sdk && target.ends_with("-msvc")), "{said}");
+            let expected =
+                format!("  help: cargo xtask plan --target {target} --variant release   shows the plan\n");
+            assert_eq!(help, expected);
         }
     }
     assert!(!world.cache().exists(), "planning writes nothing");

@@ -17,6 +17,7 @@ use crate::pch::{self, Compilation, Groups};
 use crate::plan::Plan;
 use crate::process;
 use crate::toolchain::pins::Host;
+use crate::toolchain::sdk::Sdk;
 use crate::toolchain::{Language, Toolchain, emulator, probe_flags};
 
 /// Where the toolchain's overlay is linked into V8's tree; all paths GN sees are relative to the tree.
@@ -71,6 +72,9 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         lock.lock().or_io("lock", &lock_path)?;
     }
     link_overlay(&plan.source.folder, &toolchain.llvm)?;
+    if let Some(sdk) = &plan.sdk {
+        link(&plan.source.folder.join(sdk_link(sdk)), &sdk.folder)?;
+    }
     let policy = match &wrapper {
         Wrapper::Sccache(policy) => Some(policy),
         Wrapper::None => None,
@@ -134,7 +138,7 @@ impl Generator<'_> {
         gn.arg("gen").arg(out).args([&root, "--dotfile=libv8/dotfile.gn", "--fail-on-unused-args"]);
         gn.current_dir(&plan.source.folder).env("PATH", toolchain.path()?);
         process::run_logged(&mut gn, &out.join("gn.log"))?;
-        name_sources_in_keys(&out.join("toolchain.ninja"))
+        toolchains(out)?.iter().try_for_each(|folder| name_sources_in_keys(&folder.join("toolchain.ninja")))
     }
 }
 
@@ -147,12 +151,25 @@ fn args_gn(plan: &Plan, toolchain: &Toolchain, with_sccache: bool) -> String {
 
 /// The arguments of the plan, and where the compiler is.
 fn own_arguments(plan: &Plan, toolchain: &Toolchain) -> String {
+    let of_toolchain = || format!("{OVERLAY}/sysroots/{}", plan.row.sysroot);
+    let sdk = match (plan.row.libc.family.as_str(), &plan.sdk) {
+        ("libSystem", sdk) => {
+            format!("mac_sdk_path = \"//{}\"\n", sdk.as_ref().map_or_else(of_toolchain, sdk_link))
+        }
+        ("msvc", Some(sdk)) => format!("windows_sdk_xwin = \"//{}\"\n", sdk_link(sdk)),
+        _ => String::new(),
+    };
     format!(
-        "{}\n# Of this machine's toolchain; part of no build id.\n\
+        "{}\n# Of this machine's toolchain; part of no build id.\n{sdk}\
          clang_base_path = \"//{OVERLAY}\"\nclang_version = \"{}\"\n",
         layers::args_gn(&plan.gn_args),
         toolchain.clang_major,
     )
+}
+
+/// Where the tree has the user's SDK, as a link. Another SDK has another name, so that ninja compiles anew.
+fn sdk_link(sdk: &Sdk) -> String {
+    format!("third_party/libv8-{}", sdk.name())
 }
 
 /// `args.gn` of a build without anything in front of the compiler.
@@ -169,8 +186,12 @@ fn cross_arguments_here(plan: &Plan) -> String {
 /// Without that GN would compile V8 twice, once for this machine. They are the machine's arguments, as the compiler's place is: the bytes made
 /// are those of a build on the target's own processor.
 pub(super) fn cross_arguments(plan: &Plan, host: Host) -> Option<String> {
-    let name = plan.emulator(host)?;
     let cpu = plan.gn_args.get("target_cpu")?.value.trim_matches('"');
+    if plan.runs_programs_of_the_machine() && host.linux_processor() == Some("x86_64") && cpu == "arm64" {
+        // GN itself would take a mksnapshot that makes code for x86-64, and say nothing of it, for Microsoft's ABI.
+        return Some(format!("v8_snapshot_toolchain = \"//build/toolchain/linux:clang_x64_v8_{cpu}\"\n"));
+    }
+    let name = plan.emulator(host)?;
     let toolchain = match (name, cpu) {
         (emulator::WINE, "x64") => "mingw:x64".to_owned(),
         // Wine runs Windows' programs of x86-64 alone. One of these that makes code for another processor is of the same system: of the
@@ -195,35 +216,64 @@ pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result
 
 /// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
 pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
-    let link = tree.join(OVERLAY);
-    if fs::read_link(&link).is_ok_and(|old| old == llvm) {
+    link(&tree.join(OVERLAY), llvm)
+}
+
+/// Makes `link` a link to a folder, whatever link was there.
+fn link(link: &Path, folder: &Path) -> Result<()> {
+    if fs::read_link(link).is_ok_and(|old| old == folder) {
         return Ok(());
     }
-    match fs::remove_file(&link) {
+    match fs::remove_file(link) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &link, &error));
+            return Err(Error::io("remove", link, &error));
         }
         _ => {}
     }
     #[cfg(unix)]
-    return std::os::unix::fs::symlink(llvm, &link).or_io("create", &link);
+    return std::os::unix::fs::symlink(folder, link).or_io("create", link);
     #[cfg(windows)]
-    return std::os::windows::fs::symlink_dir(llvm, &link).or_io("create", &link);
+    return std::os::windows::fs::symlink_dir(folder, link).or_io("create", link);
 }
 
 /// Takes flags that the compiler does not know out of ninja's files, and says which.
 ///
 /// V8's build files are written for the clang of their week. Which of their flags ours knows is asked of it.
 pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Result<Vec<String>> {
+    let mut of_library = Vec::new();
+    for folder in toolchains(out)? {
+        let rules = fs::read_to_string(folder.join("toolchain.ninja")).unwrap_or_default();
+        if rules.contains("/clang-cl ") {
+            // By Microsoft's command line an unknown flag is a warning.
+            continue;
+        }
+        let is_librarys = folder == out;
+        let unknown = drop_unknown_flags_of(&folder, clangxx, is_librarys.then_some(clang_target))?;
+        if is_librarys {
+            of_library = unknown;
+        }
+    }
+    Ok(of_library)
+}
+
+/// For one of GN's toolchains, which compiles for `clang_target`, or for what its own flags say.
+fn drop_unknown_flags_of(folder: &Path, clangxx: &Path, clang_target: Option<&str>) -> Result<Vec<String>> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut flags: BTreeMap<String, Language> = BTreeMap::new();
-    let targets = files_below(&out.join("obj"), "ninja")?;
-    let rules = [out.join("toolchain.ninja")].into_iter().filter(|path| path.is_file());
+    let mut said = None;
+    let targets = files_below(&folder.join("obj"), "ninja")?;
+    let rules = [folder.join("toolchain.ninja")].into_iter().filter(|path| path.is_file());
     for path in rules.chain(targets) {
         let text = fs::read_to_string(&path).or_io("read", &path)?;
         for line in text.lines() {
             let assembler = line.trim_start().starts_with("asmflags");
-            for word in flag_words(line).into_iter().flatten().filter(|word| is_askable(word)) {
+            for word in flag_words(line).into_iter().flatten() {
+                if word.starts_with("--target=") {
+                    said = Some(word.to_owned());
+                }
+                if !is_askable(word) {
+                    continue;
+                }
                 let language = flags.entry(word.to_owned()).or_insert(Language::Assembler);
                 if !assembler {
                     *language = Language::Cxx;
@@ -232,12 +282,13 @@ pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Res
         }
         files.insert(path, text);
     }
+    let target = clang_target.map(|target| format!("--target={target}")).or(said);
     let mut unknown = Vec::new();
     for language in [Language::Cxx, Language::Assembler] {
         let of_language = flags.iter().filter(|(_, of)| **of == language);
         let mut asked: Vec<String> = of_language.map(|(flag, _)| flag.clone()).collect();
         if !asked.is_empty() {
-            asked.push(format!("--target={clang_target}"));
+            asked.extend(target.clone());
             unknown.extend(probe_flags(clangxx, language, &asked)?);
         }
     }
@@ -248,6 +299,20 @@ pub fn drop_unknown_flags(out: &Path, clangxx: &Path, clang_target: &str) -> Res
         }
     }
     Ok(unknown)
+}
+
+/// The folders of GN's toolchains: ninja's own for the target's, and below it one for each that makes programs of the build.
+fn toolchains(out: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = vec![out.to_owned()];
+    for entry in fs::read_dir(out).or_io("read", out)? {
+        let path = entry.or_io("read", out)?.path();
+        if path.join("toolchain.ninja").is_file() {
+            folders.push(path);
+        }
+    }
+    // Flags are asked for in the order of files.
+    folders.sort();
+    Ok(folders)
 }
 
 /// Puts the name of each source on its command line, where sccache's key comes from.

@@ -97,7 +97,9 @@ impl World {
 }
 
 fn any_plan() -> Plan {
-    plan::testing::every_target().remove(0)
+    // This machine's own: others are built with more arguments.
+    let host = Host::current().unwrap().name();
+    plan::testing::every_target().into_iter().find(|plan| plan.row.host == host).unwrap()
 }
 
 /// As GN is about an argument that nothing declares: an error if it is told so, else a warning and status 0.
@@ -150,19 +152,30 @@ fn gn_is_told_the_plan_and_the_toolchain() {
 
 #[test]
 fn programs_of_the_build_are_the_targets_own_and_emulated_where_they_must_be() {
-    let mut emulated = Vec::new();
+    let (mut emulated, mut others) = (Vec::new(), Vec::new());
     for plan in plan::testing::every_target() {
         for host in [Host::LinuxX64, Host::LinuxX64Musl, Host::LinuxArm64, Host::MacArm64] {
             let Some(arguments) = configure::cross_arguments(&plan, host) else { continue };
             let processor = plan.target.split('-').next().unwrap();
-            let cpu = if processor == "aarch64" { "arm64" } else { "x64" };
-            assert_eq!(
-                arguments,
-                format!(
-                    "v8_snapshot_toolchain = \"//build/toolchain/linux:clang_{cpu}\"\n\
-                     v8_emulator = \"//third_party/libv8-toolchain/bin/qemu-{processor}\"\n"
-                )
-            );
+            let is_arm = processor == "aarch64";
+            let cpu = if is_arm { "arm64" } else { "x64" };
+            let (toolchain, launcher) = match plan.row.libc.family.as_str() {
+                "glibc" | "musl" => (format!("linux:clang_{cpu}"), Some(format!("qemu-{processor}"))),
+                // Wine has no emulator: programs for x86-64 that make code for the other processor.
+                "ucrt" if is_arm => ("mingw:x64_v8_arm64".to_owned(), Some("wine".to_owned())),
+                "ucrt" => ("mingw:x64".to_owned(), Some("wine".to_owned())),
+                // Of macOS there is neither, nor of Microsoft's ABI: the machine's own, where GN would not take the right ones.
+                _ => ("linux:clang_x64_v8_arm64".to_owned(), None),
+            };
+            let emulator = launcher.as_ref().map_or(String::new(), |launcher| {
+                format!("v8_emulator = \"//third_party/libv8-toolchain/bin/{launcher}\"\n")
+            });
+            let expected = format!("v8_snapshot_toolchain = \"//build/toolchain/{toolchain}\"\n{emulator}");
+            assert_eq!(arguments, expected, "{} on {}", plan.target, host.name());
+            if !plan.target.contains("-linux-") {
+                others.push(format!("{} {cpu} on {}", plan.row.libc.family, host.name()));
+                continue;
+            }
             emulated.push(format!("{} on {}", plan.target, host.name()));
         }
     }
@@ -179,6 +192,20 @@ fn programs_of_the_build_are_the_targets_own_and_emulated_where_they_must_be() {
         "x86_64-unknown-linux-musl on macos-aarch64",
     ];
     assert_eq!(emulated, expected);
+    let all = ["linux-x86_64", "linux-x86_64-musl", "linux-aarch64", "macos-aarch64"];
+    let of = |what: &str, hosts: &[&str]| -> Vec<String> {
+        hosts.iter().map(|host| format!("{what} on {host}")).collect()
+    };
+    let mut expected = [
+        of("libSystem arm64", &all[..2]),
+        of("msvc arm64", &all[..2]),
+        of("ucrt arm64", &all),
+        of("ucrt x64", &all),
+    ]
+    .concat();
+    expected.sort();
+    others.sort();
+    assert_eq!(others, expected);
 }
 
 #[test]

@@ -259,3 +259,52 @@ fn another_tarball_or_runtime_is_another_archive_of_nodes_v8() {
     let crates = all("cache", |_| {});
     assert!(crates.iter().all(|plan| plan.build_id != first && plan.gyp.is_none()));
 }
+
+/// The compiler is told the lowest macOS by GN, users by the descriptor.
+#[test]
+fn the_lowest_macos_is_one_number() {
+    let of_macos: Vec<Plan> =
+        all("cache", |_| {}).into_iter().filter(|plan| plan.row.libc.family == "libSystem").collect();
+    assert!(!of_macos.is_empty());
+    for plan in of_macos {
+        let expected = format!("{:?}", plan.row.libc.floor);
+        for name in ["mac_deployment_target", "mac_min_system_version"] {
+            assert_eq!(plan.gn_args[name].value, expected, "{} {name}", plan.target);
+        }
+    }
+}
+
+#[test]
+fn an_sdk_is_part_of_the_build_id_and_its_want_refuses_the_plan() {
+    let repository = paths::repository();
+    let matrix = Matrix::load(&repository).unwrap();
+    let cache = Cache::at(PathBuf::from("cache"));
+    let sdk = tempfile::tempdir().unwrap();
+    let folders = crate::toolchain::sdk::Folders { windows: None, apple: Some(sdk.path().to_owned()) };
+    let of_user = Inputs { sdks: &folders, ..testing::inputs(&repository, &matrix, &cache) };
+    let of_none = testing::inputs(&repository, &matrix, &cache);
+    let what = What::of(vec!["all".to_owned()], matrix.variants.keys().next().unwrap());
+    let ids = |inputs: &Inputs<'_>| -> BTreeMap<String, Sha256> {
+        plans(inputs, &what).unwrap().into_iter().map(|plan| (plan.target, plan.build_id)).collect()
+    };
+    let refused: Vec<Plan> = plans(&of_user, &what)
+        .unwrap()
+        .into_iter()
+        .filter(|plan| plan.row.libc.family == "libSystem")
+        .collect();
+    assert!(
+        refused.iter().all(|plan| plan.planned_only.as_ref().unwrap().contains("which has no usr/include"))
+    );
+    let without = ids(&of_none);
+    for path in
+        ["usr/include/stdio.h", "usr/lib/libSystem.tbd", "System/Library/Frameworks/x", "SDKSettings.json"]
+    {
+        let path = sdk.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "{}").unwrap();
+    }
+    let with = ids(&of_user);
+    let changed: Vec<&String> = without.keys().filter(|target| without[*target] != with[*target]).collect();
+    let of_macos: Vec<&String> = refused.iter().map(|plan| &plan.target).collect();
+    assert_eq!(changed, of_macos);
+}

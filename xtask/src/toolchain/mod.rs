@@ -14,6 +14,7 @@ mod probe;
 mod programs;
 mod recipe;
 pub mod rust;
+pub mod sdk;
 mod sysroot;
 #[cfg(test)]
 pub mod testing;

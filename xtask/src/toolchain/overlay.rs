@@ -65,6 +65,8 @@ pub fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
                 ("lld-link", tool("lld-link")),
                 ("llvm-ar", tool("ar")),
                 ("llvm-ranlib", tool("ranlib")),
+                // The same compiler with Microsoft's command line.
+                ("clang-cl", format!("{head}exec {zig} clang --driver-mode=cl {resources} \"$@\"\n")),
             ]
         }
         Compiler::Own { folder, version } => {
@@ -72,7 +74,7 @@ pub fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
             let own = |name: &str| quote(&folder.join("bin").join(name));
             let tool = |name: &'static str| (name, format!("{head}exec {} \"$@\"\n", own(name)));
             let clangxx = format!("{head}exec ${{LIBV8_PCH:+\"$LIBV8_PCH\"}} {} \"$@\"\n", own("clang++"));
-            let others = ["clang", "ld.lld", "lld-link", "llvm-ar", "llvm-ranlib"].map(tool);
+            let others = ["clang", "ld.lld", "lld-link", "llvm-ar", "llvm-ranlib", "clang-cl"].map(tool);
             [("clang++", clangxx)].into_iter().chain(others).collect()
         }
     };
@@ -135,12 +137,13 @@ mod tests {
             "lld-link",
             "llvm-ar",
             "llvm-ranlib",
+            "clang-cl",
             "sccache",
             "python",
             "python3",
         ];
         assert_eq!(names, expected);
-        assert_eq!(scripts[7].1, "#!/bin/sh\nexec '/usr/bin/python3' \"$@\"\n");
+        assert_eq!(scripts[8].1, "#!/bin/sh\nexec '/usr/bin/python3' \"$@\"\n");
     }
 
     /// Runs a script of an overlay whose path has a space, with a zig that prints its arguments.

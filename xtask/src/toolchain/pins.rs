@@ -170,6 +170,7 @@ impl Sysroot {
         let name = match self.libc {
             Libc::Glibc | Libc::Musl => "libclang_rt.builtins.a".to_owned(),
             Libc::Ucrt => format!("clang_rt.builtins-{}.lib", self.processor()),
+            Libc::LibSystem => "libclang_rt.osx.a".to_owned(),
         };
         Path::new(&self.builtins_dir).join(name)
     }
@@ -185,6 +186,8 @@ pub enum Libc {
     Musl,
     /// Windows' own, with MinGW's headers, linked dynamically: import libraries made of zig's lists.
     Ucrt,
+    /// macOS', linked dynamically, against the stubs that zig has.
+    LibSystem,
 }
 
 /// A machine that the tool runs on.

@@ -151,6 +151,8 @@ pub fn make(job: &Job<'_>) -> Result<Rust> {
     match job.libc {
         Libc::Glibc => unwinder_of_glibc(job, &libraries)?,
         Libc::Musl | Libc::Ucrt => unwinder_of_llvm(job, &libraries)?,
+        // It unwinds itself.
+        Libc::LibSystem => {}
     }
     if let Compiler::Pinned(compiler, std) = job.compiler {
         let rustlib = new.join("sysroot/lib/rustlib");
@@ -192,7 +194,7 @@ fn scripts(job: &Job<'_>, to: &Path) -> Result<()> {
     let end = match job.libc {
         Libc::Glibc => "-Wl,--allow-shlib-undefined",
         Libc::Musl => "-lgcc",
-        Libc::Ucrt => "",
+        Libc::Ucrt | Libc::LibSystem => "",
     };
     let cc = format!(
         "#!/bin/sh\nexec {} \"$@\" --target={} --sysroot={} -fuse-ld=lld -Wno-unused-command-line-argument {end}\n",

@@ -34,7 +34,7 @@ pub struct Job<'a> {
     pub builtins: &'a Path,
 }
 
-/// Makes the sysroot: about 20 s of CPU for glibc, 30 s for Windows, 45 s for musl, whose libc zig builds from source.
+/// Makes the sysroot: about 20 s of CPU for glibc, none for macOS, 30 s for Windows, 45 s for musl, whose libc zig builds from source.
 pub fn make(job: &Job<'_>) -> Result<()> {
     remove_folder(job.scratch)?;
     let root = job.scratch.join(if job.recipe.libc == Libc::Ucrt { "root" } else { "root/usr" });
@@ -44,6 +44,11 @@ pub fn make(job: &Job<'_>) -> Result<()> {
     }
     headers(job, &include)?;
     let runtime = match job.recipe.libc {
+        Libc::LibSystem => {
+            // No start files and no runtime: V8's build links no program for macOS unless it runs there, with Apple's own.
+            copy(&zig_lib(job).join("libc/darwin/libSystem.tbd"), &lib.join("libSystem.tbd"))?;
+            return place(job);
+        }
         Libc::Glibc => glibc(job, &lib)?,
         Libc::Musl => musl(job, &lib)?,
         Libc::Ucrt => windows::libraries(job, &lib)?,
@@ -57,6 +62,11 @@ pub fn make(job: &Job<'_>) -> Result<()> {
     let new = job.scratch.join("builtins.a");
     copy(&runtime, &new)?;
     fs::rename(&new, job.builtins).or_io("create", job.builtins)?;
+    place(job)
+}
+
+/// Gives the finished sysroot its name.
+fn place(job: &Job<'_>) -> Result<()> {
     if let Some(parent) = job.sysroot.parent() {
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
