@@ -239,14 +239,18 @@ impl Workspace {
             }
             wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
             let processor = plan.target.split('-').next().unwrap_or_default();
-            let is_musl = plan.row.libc.family == "musl";
-            if !is_musl && plan.row.libc.family != "glibc" {
-                // Companions are Linux' linkers, loaders and standard libraries.
-                continue;
+            let (is_musl, is_glibc) = match plan.row.libc.family.as_str() {
+                "musl" => (true, false),
+                "glibc" => (false, true),
+                "ucrt" => (false, false),
+                // Their programs are not run here.
+                _ => continue,
+            };
+            if is_musl || is_glibc {
+                wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
             }
-            wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
             if plan.row.host != host.name() && !rust::has_std(&env::rustc(), &plan.target) {
-                wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, is_musl));
+                wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, !is_glibc));
             }
         }
         toolchain::decide(&self.matrix.tools, host, &wanted, found)

@@ -7,6 +7,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::flags::{Smoke, What};
 use crate::matrix::Target;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
+use crate::toolchain::pins::Libc;
 use crate::toolchain::rust::{self, Compiler};
 use crate::toolchain::{Programs, Toolchain, companion, emulator};
 use crate::workspace::Workspace;
@@ -55,7 +56,8 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
             .find_map(|name| programs.find(name))
             .ok_or_else(|| "there is no ld on PATH".to_owned()),
     };
-    let zig = workspace.matrix.tools.sysroots.get(&row.sysroot).map(|sysroot| Zig {
+    let sysroot = workspace.matrix.tools.sysroots.get(&row.sysroot);
+    let zig = sysroot.map(|sysroot| Zig {
         program: toolchain.zig.clone(),
         target: sysroot.zig_target.clone(),
         cache: workspace.cache.root().join("zig"),
@@ -72,7 +74,11 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
             .transpose()?,
         musl,
     };
-    let rust = if is_own { None } else { foreign_rust(row, &descriptor.target, toolchain)? };
+    let rust = if is_own {
+        None
+    } else {
+        foreign_rust(row, sysroot.map(|sysroot| sysroot.libc), &descriptor.target, toolchain)?
+    };
     let how = machine.how(None);
     let linker = Linker {
         clang: toolchain.clang(),
@@ -95,15 +101,21 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
 }
 
 /// Rust for a target that is not this machine's: the user's own if it has the target, else Debian's if that was fetched.
-fn foreign_rust(row: &Target, triple: &str, toolchain: &Toolchain) -> Result<Option<Foreign>> {
+fn foreign_rust(
+    row: &Target,
+    libc: Option<Libc>,
+    triple: &str,
+    toolchain: &Toolchain,
+) -> Result<Option<Foreign>> {
+    let Some(libc) = libc else { return Ok(None) };
     let processor = triple.split('-').next().unwrap_or_default();
-    let (own, is_musl) = (env::rustc(), row.libc.family == "musl");
+    let (own, is_built) = (env::rustc(), libc != Libc::Glibc);
     let companion = |name: &str| toolchain.companions.get(name).map(PathBuf::as_path);
     let compiler = match companion(rust::COMPILER) {
         _ if rust::has_std(&own, triple) => Compiler::Own(&own),
         Some(program) => match companion(&rust::std_of(processor)) {
-            None if !is_musl => return Ok(None),
-            std => Compiler::Pinned(program, std.filter(|_| !is_musl)),
+            None if !is_built => return Ok(None),
+            std => Compiler::Pinned(program, std.filter(|_| !is_built)),
         },
         None => return Ok(None),
     };
@@ -113,7 +125,7 @@ fn foreign_rust(row: &Target, triple: &str, toolchain: &Toolchain) -> Result<Opt
         clang_target: &row.clang_target,
         clang: &clang,
         sysroot: &sysroot,
-        is_musl,
+        libc,
         compiler,
         runtime: companion(&companion::runtime(processor)),
         zig_lib: &toolchain.zig.with_file_name("lib"),

@@ -219,9 +219,9 @@ impl SmokePlan {
                     ("capi", "crate", usual, Libc::Usual),
                     ("capi-dynamic", "crate-dynamic", Form::Dynamic, Libc::Shared),
                 ];
-                // One form is all there is with glibc.
+                // One form is all there is without musl.
                 for (name, tests, form, libc) in
-                    forms.into_iter().take(if foreign.rust.is_musl { 2 } else { 1 })
+                    forms.into_iter().take(if foreign.rust.is_musl() { 2 } else { 1 })
                 {
                     if !all.can_be(name, Tool::Lld, form) {
                         continue;

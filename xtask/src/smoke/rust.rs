@@ -47,7 +47,7 @@ impl Foreign {
     /// `cargo test` of `crates/libv8` with the archive, on the machine of the inputs.
     pub fn crate_tests(&self, inputs: &Inputs<'_>, libc: Libc) -> CommandLine {
         let linker = inputs.linker;
-        let is_static = self.rust.is_musl && libc == Libc::Usual;
+        let is_static = self.rust.is_musl() && libc == Libc::Usual;
         // Without a program, what is put in front of one.
         let (runner, mut words) = linker.machine.start(Path::new(""), is_static, None);
         words.insert(0, utf8(&runner));

@@ -1,15 +1,16 @@
 //! Rust for a target that the user's own rustc has no standard library for: Debian's rustc in a sysroot of our own, and a
 //! linker that knows the target.
 //!
-//! For another processor's glibc Debian has the standard library ready. For musl it has none, so cargo builds it, once, from
-//! the sources that belong to this rustc (35 s of CPU), `test` included; unwinding there is LLVM's libunwind, out of Zig.
+//! For another processor's glibc Debian has the standard library ready. For musl and Windows it has none, so cargo builds it,
+//! once, from the sources that belong to this rustc (35 s of CPU), `test` included; unwinding there is LLVM's libunwind, out
+//! of Zig.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::make_executable;
-use super::pins::{Companion, Host, Sha256, Tools};
+use super::pins::{Companion, Host, Libc, Sha256, Tools};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
 use crate::process;
@@ -31,15 +32,20 @@ pub struct Rust {
     pub cc: PathBuf,
     /// A folder with libraries that every program links.
     pub libraries: PathBuf,
-    /// Whether the libc is musl.
-    pub is_musl: bool,
+    /// Of the target.
+    pub libc: Libc,
 }
 
 impl Rust {
+    /// Whether the libc is musl.
+    pub fn is_musl(&self) -> bool {
+        self.libc == Libc::Musl
+    }
+
     /// Flags of rustc, for cargo's `RUSTFLAGS` as well.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = vec!["-C".to_owned(), format!("linker={}", self.cc.display())];
-        if self.is_musl {
+        if self.is_musl() {
             // The start files and the libc are the sysroot's, not copies of rustc's own.
             flags.extend(["-C".to_owned(), "link-self-contained=no".to_owned()]);
         }
@@ -64,13 +70,13 @@ pub fn has_std(rustc: &OsString, triple: &str) -> bool {
     })
 }
 
-/// The rows that a target needs on this machine, for a user whose rustc lacks its standard library.
-pub fn wanted(tools: &Tools, host: Host, processor: &str, is_musl: bool) -> Vec<String> {
+/// The rows that a target needs on this machine, for a user whose rustc lacks its standard library. `is_built`: no package has it.
+pub fn wanted(tools: &Tools, host: Host, processor: &str, is_built: bool) -> Vec<String> {
     let runs_here = |row: &Companion| Some(row.processor.as_str()) == host.linux_processor();
     if !tools.companions.get(COMPILER).is_some_and(runs_here) {
         return Vec::new();
     }
-    let std = (!is_musl && host.linux_processor() != Some(processor)).then(|| std_of(processor));
+    let std = (!is_built && host.linux_processor() != Some(processor)).then(|| std_of(processor));
     std::iter::once(COMPILER.to_owned())
         .chain(std.filter(|name| tools.companions.contains_key(name)))
         .collect()
@@ -112,11 +118,11 @@ pub struct Job<'a> {
     pub clang: &'a Path,
     /// The target's sysroot.
     pub sysroot: &'a Path,
-    /// Whether the target's libc is musl.
-    pub is_musl: bool,
+    /// The target's libc.
+    pub libc: Libc,
     /// Where rustc and the target's standard library come from.
     pub compiler: Compiler<'a>,
-    /// The processor's glibc as programs load it, with gcc's unwinder. Not needed for musl.
+    /// The processor's glibc as programs load it, with gcc's unwinder. Not needed for others.
     pub runtime: Option<&'a Path>,
     /// Zig's `lib`, which has the sources of libunwind.
     pub zig_lib: &'a Path,
@@ -132,7 +138,7 @@ pub fn make(job: &Job<'_>) -> Result<Rust> {
         rustc: folder.join("rustc"),
         cc: folder.join("cc"),
         libraries: folder.join("lib"),
-        is_musl: job.is_musl,
+        libc: job.libc,
     };
     if job.to.is_dir() {
         return Ok(rust(job.to));
@@ -142,10 +148,11 @@ pub fn make(job: &Job<'_>) -> Result<Rust> {
     let libraries = new.join("lib");
     fs::create_dir_all(&libraries).or_io("create", &libraries)?;
     scripts(job, &new)?;
-    if job.is_musl {
-        unwinder_of_musl(job, &libraries)?
-    } else {
-        unwinder_of_glibc(job, &libraries)?
+    match job.libc {
+        Libc::Glibc => unwinder_of_glibc(job, &libraries)?,
+        Libc::Musl | Libc::Ucrt => unwinder_of_llvm(job, &libraries)?,
+        // It unwinds itself.
+        Libc::LibSystem => {}
     }
     if let Compiler::Pinned(compiler, std) = job.compiler {
         let rustlib = new.join("sysroot/lib/rustlib");
@@ -184,7 +191,11 @@ fn scripts(job: &Job<'_>, to: &Path) -> Result<()> {
     let word = |path: &Path| process::quote(path.as_os_str());
     // Zig's libc.a lacks memcpy and its like, which its compiler runtime has, and rustc's own has not. A shared libgcc_s that
     // is newer than the floor of the sysroot's glibc names symbols that the system, not the sysroot, must have.
-    let end = if job.is_musl { "-lgcc" } else { "-Wl,--allow-shlib-undefined" };
+    let end = match job.libc {
+        Libc::Glibc => "-Wl,--allow-shlib-undefined",
+        Libc::Musl => "-lgcc",
+        Libc::Ucrt | Libc::LibSystem => "",
+    };
     let cc = format!(
         "#!/bin/sh\nexec {} \"$@\" --target={} --sysroot={} -fuse-ld=lld -Wno-unused-command-line-argument {end}\n",
         word(job.clang),
@@ -216,23 +227,26 @@ fn unwinder_of_glibc(job: &Job<'_>, to: &Path) -> Result<()> {
 }
 
 /// Compiles libunwind: 1 s of CPU. `libgcc_s.so`, which dynamic programs ask for, is the same.
-fn unwinder_of_musl(job: &Job<'_>, to: &Path) -> Result<()> {
+fn unwinder_of_llvm(job: &Job<'_>, to: &Path) -> Result<()> {
     let folder = job.zig_lib.join("libunwind");
     let c = ["-x", "c", "-fexceptions"].as_slice();
     let cxx = ["-x", "c++", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-nostdinc++"].as_slice();
     let assembly = ["-x", "assembler-with-cpp"].as_slice();
     let mut objects = Vec::new();
-    for (source, flags) in [
+    let is_windows = job.libc == Libc::Ucrt;
+    // Windows unwinds by tables of its own; there, what is a part of each program is exported by none.
+    let own: &[&str] = if is_windows { &["-D_LIBUNWIND_DISABLE_VISIBILITY_ANNOTATIONS"] } else { &["-fPIC"] };
+    for (source, flags) in is_windows.then_some(("Unwind-seh.cpp", cxx)).into_iter().chain([
         ("libunwind.cpp", cxx),
         ("UnwindLevel1.c", c),
         ("UnwindLevel1-gcc-ext.c", c),
         ("UnwindRegistersSave.S", assembly),
         ("UnwindRegistersRestore.S", assembly),
-    ] {
+    ]) {
         let object = to.join(source).with_extension("o");
         let mut command = process::command(job.clang);
-        command.args([&format!("--target={}", job.clang_target), "-O2", "-fPIC", "-funwind-tables", "-c"]);
-        command.arg("--sysroot").arg(job.sysroot).arg("-D_LIBUNWIND_IS_NATIVE_ONLY");
+        command.args([&format!("--target={}", job.clang_target), "-O2", "-funwind-tables", "-c"]);
+        command.args(own).arg("--sysroot").arg(job.sysroot).arg("-D_LIBUNWIND_IS_NATIVE_ONLY");
         command.arg("-I").arg(folder.join("include")).args(flags).arg(folder.join("src").join(source));
         process::read(command.arg("-o").arg(&object))?;
         objects.push(object);

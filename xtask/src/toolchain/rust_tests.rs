@@ -59,7 +59,7 @@ fn the_linker_is_told_the_target_after_all_else_and_rustc_as_it_is() {
         clang_target: "t-linux-gnu",
         clang: &clang,
         sysroot: &here.join("sys root"),
-        is_musl: false,
+        libc: Libc::Glibc,
         compiler: Compiler::Own(&own),
         runtime: Some(&runtime),
         zig_lib: here,
