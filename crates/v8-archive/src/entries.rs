@@ -108,7 +108,7 @@ impl Entries {
             #[cfg(not(feature = "gz"))]
             return Err(Error::FormatLeftOut { path: path.to_owned(), feature: "gz" });
         }
-        if magic == crate::xz::MAGIC {
+        if magic == *b"\xfd7zX" {
             #[cfg(feature = "xz")]
             {
                 let stream = crate::xz::XzReader::new(file, limits).map_err(in_archive)?;

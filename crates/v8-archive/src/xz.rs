@@ -6,10 +6,7 @@ use std::io::{self, BufReader, Read, Seek};
 use crate::entries::Decompress;
 use crate::{Fault, Limits};
 
-/// The first bytes of a stream (the .xz file format 1.2.1, 2.1.1.1): as many as are looked at to tell formats apart.
-pub(crate) const MAGIC: [u8; 4] = [0xfd, b'7', b'z', b'X'];
-
-/// The whole header: with a CRC-64 of what is compressed, and its own CRC-32.
+/// The whole header of a stream (the .xz file format 1.2.1, 2.1.1): with a CRC-64 of what is compressed, and its own CRC-32.
 const HEADER: [u8; 12] = [0xfd, b'7', b'z', b'X', b'Z', 0, 0, 4, 0xe6, 0xd6, 0xb4, 0x46];
 
 pub(crate) struct XzReader {
