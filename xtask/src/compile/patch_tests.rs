@@ -363,11 +363,17 @@ fn p0011_no_function_of_a_runtime_library_is_wanted() {
 fn p0030_windows_needs_no_visual_studio() {
     let Some(world) = world() else { return };
     let [with, without] = world.with_and_without(30, world.target("ucrt", "x86_64"));
+    // GN reads files at once, so which of those that ask for Visual Studio fails first differs from run to run.
+    let asks = |error: &str| {
+        ["vs_toolchain.py", "visual_studio_version.gni", "win_toolchain_data.gni"]
+            .iter()
+            .any(|file| error.contains(file))
+    };
     // All is read, up to the argument that the next patch brings.
     let error = with.configured().unwrap_err();
-    assert!(error.contains("v8_emulator") && !error.contains("vs_toolchain.py"), "{error}");
+    assert!(error.contains("v8_emulator") && !asks(&error), "{error}");
     let error = without.configured().unwrap_err();
-    assert!(error.contains("vs_toolchain.py"), "{error}");
+    assert!(asks(&error), "{error}");
 }
 
 #[test]

@@ -143,10 +143,7 @@ mod tests {
             |it| it.toolchain[0].name = "clang".into(),
             &["tool clang: only in the archive", "tool zig: only here"],
         );
-        check(
-            |it| it.frameworks.push("X".into()),
-            &["frameworks: [] here, [\"X\"] in the archive"],
-        );
+        check(|it| it.frameworks.push("X".into()), &["frameworks: [] here, [\"X\"] in the archive"]);
     }
 
     #[test]
