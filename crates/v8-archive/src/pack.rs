@@ -184,8 +184,8 @@ impl Contents<'_> {
         options.lzma_options.nice_len = LzmaOptions::NICE_LEN_MAX;
         options.lzma_options.depth_limit = 512;
         let enough = self.tar_bytes().next_power_of_two().max(lzma_rust2::DICT_SIZE_MIN.into());
-        options.lzma_options.dict_size = u32::try_from(enough)
-            .map_or(options.lzma_options.dict_size, |enough| enough.min(options.lzma_options.dict_size));
+        let dictionary = &mut options.lzma_options.dict_size;
+        *dictionary = u32::try_from(enough).unwrap_or(u32::MAX).min(*dictionary);
         let mut tar = HashingWriter::new(XzWriter::new(BufWriter::new(file), options)?);
         self.write_tar(&mut tar)?;
         let (encoder, digest) = tar.finish();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use v8_archive::Sha256;
 
 use super::configure::{compilations, configure};
 use crate::flags::{MirrorKind, SourceKind, Upstream, What};
@@ -129,8 +129,7 @@ fn digests(root: &Path) -> BTreeMap<String, String> {
                     folders.push(path);
                 }
             } else {
-                let digest = Sha256::digest(fs::read(&path).unwrap());
-                found.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+                found.insert(name, Sha256::of_bytes(&fs::read(&path).unwrap()).to_string());
             }
         }
     }

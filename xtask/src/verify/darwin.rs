@@ -12,13 +12,11 @@ mod generate;
 
 use std::collections::BTreeSet;
 
+use super::list;
 use crate::library::read::Machine;
 
 /// The committed list.
 const LIST: &str = include_str!("darwin.txt");
-
-/// The processors, as the list's headings name them.
-const PROCESSORS: &[(Machine, &str)] = &[(Machine::X86_64, "x86_64"), (Machine::Aarch64, "aarch64")];
 
 /// CoreFoundation's functions that Abseil and ICU ask the system's time zone with; there since Mac OS X 10.0.
 const CORE_FOUNDATION: &[&str] = &[
@@ -52,17 +50,7 @@ pub struct Table(BTreeSet<&'static str>);
 impl Table {
     /// The committed list for a processor, if there is one.
     pub fn of(machine: Machine) -> Option<Table> {
-        let (_, processor) = PROCESSORS.iter().find(|processor| processor.0 == machine)?;
-        let mut symbols = BTreeSet::new();
-        let mut ours = false;
-        for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            match line.strip_prefix("  ") {
-                Some(names) if ours => symbols.extend(names.split(' ')),
-                Some(_) => {}
-                None => ours = line == "all" || line == *processor,
-            }
-        }
-        Some(Table(symbols))
+        list::of_processor(LIST, machine).map(Table)
     }
 
     /// Whether libSystem has a symbol.

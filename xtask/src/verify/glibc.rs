@@ -5,10 +5,11 @@
 //! list (`lib/libc/glibc/abilists`) that Zig's wheel carries, which merges glibc's own `*.abilist` files of all versions.
 
 #[cfg(test)]
-pub(super) mod generate;
+mod generate;
 
 use std::collections::BTreeMap;
 
+use super::list;
 use crate::library::read::Machine;
 
 /// The committed tables: the processor, its name in Zig's list, the file, the text.
@@ -90,16 +91,10 @@ impl Table {
 
     fn parse(text: &'static str) -> Table {
         let mut symbols: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let mut section = None;
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            if let Some(names) = line.strip_prefix("  ") {
-                let here = section.expect("a table's names stand below their library and version");
-                names.split(' ').for_each(|name| symbols.entry(name).or_default().push(here));
-            } else {
-                let (library, version) =
-                    line.split_once(' ').expect("a table's heading is `library version`");
-                section = Some((library, version.parse().expect("a table's version is one")));
-            }
+        for (heading, names) in list::sections(text) {
+            let (library, version) = heading.split_once(' ').expect("a table's heading is `library version`");
+            let here = (library, version.parse().expect("a table's version is one"));
+            names.into_iter().for_each(|name| symbols.entry(name).or_default().push(here));
         }
         // Linked without being asked for: see NONSHARED.
         for name in NONSHARED {

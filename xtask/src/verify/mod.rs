@@ -9,6 +9,7 @@ mod coff;
 mod darwin;
 mod elf;
 pub mod glibc;
+mod list;
 mod macho;
 mod musl;
 mod objects;

@@ -9,6 +9,7 @@ mod generate;
 
 use std::collections::BTreeSet;
 
+use super::list;
 use crate::library::read::Machine;
 use crate::verify::glibc::Version;
 
@@ -16,26 +17,13 @@ use crate::verify::glibc::Version;
 const LIST: &str = include_str!("musl.txt");
 const VERSION: &str = "1.2.5";
 
-/// The processors, as triples begin with them, and as the list's headings name them.
-const PROCESSORS: &[(Machine, &str)] = &[(Machine::X86_64, "x86_64"), (Machine::Aarch64, "aarch64")];
-
 /// musl's symbols on one processor.
 pub struct Table(BTreeSet<&'static str>);
 
 impl Table {
     /// The committed list for a processor, if there is one.
     pub fn of(machine: Machine) -> Option<Table> {
-        let (_, name) = PROCESSORS.iter().find(|processor| processor.0 == machine)?;
-        let mut symbols = BTreeSet::new();
-        let mut ours = false;
-        for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            match line.strip_prefix("  ") {
-                Some(names) if ours => symbols.extend(names.split(' ')),
-                Some(_) => {}
-                None => ours = line == "all" || line == *name,
-            }
-        }
-        Some(Table(symbols))
+        list::of_processor(LIST, machine).map(Table)
     }
 
     /// Whether musl has this symbol.

@@ -13,13 +13,11 @@ mod generate;
 
 use std::collections::BTreeMap;
 
+use super::list;
 use crate::library::read::Machine;
 
 /// The committed list.
 const LIST: &str = include_str!("windows.txt");
-
-/// The processors, as the list's headings name them.
-const PROCESSORS: &[(Machine, &str)] = &[(Machine::X86_64, "x86_64"), (Machine::Aarch64, "aarch64")];
 
 /// The C library of either ABI.
 pub const UCRT: &str = "ucrt";
@@ -143,19 +141,12 @@ pub struct Table(BTreeMap<&'static str, Vec<&'static str>>);
 impl Table {
     /// The committed list for a processor, if there is one.
     pub fn of(machine: Machine) -> Option<Table> {
-        let (_, processor) = PROCESSORS.iter().find(|processor| processor.0 == machine)?;
+        let processor = list::processor(machine)?;
         let mut symbols: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let mut library = None;
-        for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            match line.strip_prefix("  ") {
-                Some(names) => {
-                    let Some(library) = library else { continue };
-                    names.split(' ').for_each(|name| symbols.entry(name).or_default().push(library));
-                }
-                None => {
-                    let (name, of) = line.split_once(' ').expect("a heading is `library processor`");
-                    library = (of == "all" || of == *processor).then_some(name);
-                }
+        for (heading, names) in list::sections(LIST) {
+            let (library, of) = heading.split_once(' ').expect("a heading is `library processor`");
+            if of == "all" || of == processor {
+                names.into_iter().for_each(|name| symbols.entry(name).or_default().push(library));
             }
         }
         Some(Table(symbols))

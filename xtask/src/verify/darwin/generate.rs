@@ -1,10 +1,10 @@
 //! Makes the committed list from Zig's stub library; a test, because nothing but this repository needs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{LIST, PROCESSORS};
-use crate::verify::glibc::generate::push_group;
-use crate::{env, paths};
+use super::LIST;
+use crate::env;
+use crate::verify::list::generate::{by_processor, compare, push_group};
 
 /// The parts of libSystem whose functions headers declare. Left out are parts for Apple's own programs, such as
 /// `libcorecrypto` and `libxpc`, which make half of the file.
@@ -86,13 +86,7 @@ fn c_name(symbol: &str) -> Option<&str> {
 
 /// The file's text: what all processors have, then what only some have.
 fn generate(stubs: &str) -> Option<String> {
-    let mut groups: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (_, processor) in PROCESSORS {
-        groups.insert(processor, symbols(stubs, processor)?);
-    }
-    let all = groups.values().cloned().reduce(|all, some| &all & &some)?;
-    groups.values_mut().for_each(|group| *group = &*group - &all);
-    groups.insert("all", all);
+    let groups = by_processor(|processor| symbols(stubs, processor))?;
     let mut out = String::from(
         "# libSystem's symbols on all processors, and on one only, as C names them. Made from Zig's\n\
          # lib/libc/darwin/libSystem.tbd by xtask/src/verify/darwin/generate.rs.\n",
@@ -110,11 +104,7 @@ fn the_committed_list_of_macos_is_zigs() {
     let path = abilists.ancestors().nth(2).expect("it lies in lib/libc/glibc").join("darwin/libSystem.tbd");
     let stubs = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let new = generate(&stubs).expect("a stub library in the form of Zig 0.17");
-    if env::update_snapshots() {
-        std::fs::write(paths::repository().join("xtask/src/verify/darwin.txt"), &new).unwrap();
-    } else {
-        assert!(new == LIST, "darwin.txt is not what Zig's stubs give: UPDATE_SNAPSHOTS=1 writes it anew");
-    }
+    compare("darwin.txt", &new, LIST);
 }
 
 #[test]

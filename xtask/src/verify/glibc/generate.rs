@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{TABLES, Version};
-use crate::{env, paths};
+use crate::env;
+use crate::verify::list::generate::{compare, push_group};
 
 /// The table of one target; none if the list is malformed or does not have it.
 ///
@@ -67,27 +68,6 @@ fn generate(list: &[u8], target: &str) -> Option<String> {
     Some(out)
 }
 
-/// A heading, and below it what belongs to it, indented, in lines of 120 columns.
-pub(in crate::verify) fn push_group<'a>(
-    out: &mut String,
-    heading: &str,
-    symbols: impl IntoIterator<Item = &'a str>,
-) {
-    out.push_str(&format!("{heading}\n"));
-    let mut line = String::from(" ");
-    for symbol in symbols {
-        if line.len() + 1 + symbol.len() > 120 {
-            out.push_str(&line);
-            out.push('\n');
-            line = String::from(" ");
-        }
-        line.push(' ');
-        line.push_str(symbol);
-    }
-    out.push_str(&line);
-    out.push('\n');
-}
-
 /// What is left of a list to read; every method gives `None` at a premature end.
 struct Input<'a>(&'a [u8]);
 
@@ -129,11 +109,7 @@ fn the_committed_tables_are_zigs() {
     let list = std::fs::read(&abilists).unwrap_or_else(|error| panic!("{}: {error}", abilists.display()));
     for (_, target, file, text) in TABLES {
         let new = generate(&list, target).expect("a list in the form of Zig 0.12 to 0.17");
-        if env::update_snapshots() {
-            std::fs::write(paths::repository().join("xtask/src/verify").join(file), &new).unwrap();
-        } else {
-            assert!(new == *text, "{file} is not what Zig's list gives: UPDATE_SNAPSHOTS=1 writes it anew");
-        }
+        compare(file, &new, text);
     }
 }
 

@@ -1,10 +1,10 @@
 //! Makes the committed list from Zig's; a test, because nothing but this repository needs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{LIST, PROCESSORS};
-use crate::verify::glibc::generate::push_group;
-use crate::{env, paths};
+use super::LIST;
+use crate::env;
+use crate::verify::list::generate::{by_processor, compare, push_group};
 
 /// The symbols that musl's shared library has on one processor; none if the list has a line of unknown form.
 ///
@@ -46,14 +46,10 @@ fn all_undefined(condition: &str, defined: &[&str]) -> Option<bool> {
 
 /// The file's text: what all processors have, then what only some have.
 fn generate(list: &str) -> Option<String> {
-    let mut groups: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (_, processor) in PROCESSORS {
+    let groups = by_processor(|processor| {
         let (architecture, family) = (format!("ARCH_{processor}"), format!("FAMILY_{}", &processor[..3]));
-        groups.insert(processor, symbols(list, &["PTR64", &architecture, &family])?);
-    }
-    let all = groups.values().cloned().reduce(|all, some| &all & &some)?;
-    groups.values_mut().for_each(|group| *group = &*group - &all);
-    groups.insert("all", all);
+        symbols(list, &["PTR64", &architecture, &family])
+    })?;
     let mut out = String::from(
         "# musl's symbols on all processors, and on one only. Made from Zig's lib/libc/musl/libc.S by\n\
          # xtask/src/verify/musl/generate.rs.\n",
@@ -71,11 +67,7 @@ fn the_committed_list_is_zigs() {
     let path = abilists.ancestors().nth(2).expect("it lies in lib/libc/glibc").join("musl/libc.S");
     let list = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let new = generate(&list).expect("a list in the form of Zig 0.15 to 0.17");
-    if env::update_snapshots() {
-        std::fs::write(paths::repository().join("xtask/src/verify/musl.txt"), &new).unwrap();
-    } else {
-        assert!(new == LIST, "musl.txt is not what Zig's list gives: UPDATE_SNAPSHOTS=1 writes it anew");
-    }
+    compare("musl.txt", &new, LIST);
 }
 
 #[test]

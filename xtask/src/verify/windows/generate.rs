@@ -1,11 +1,11 @@
 //! Makes the committed list from MinGW-w64's `.def` files; a test, because nothing but this repository needs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{LIST, PROCESSORS, UCRT};
-use crate::verify::glibc::generate::push_group;
-use crate::{env, paths, process};
+use super::{LIST, UCRT};
+use crate::verify::list::generate::{by_processor, compare, push_group};
+use crate::{env, process};
 
 /// The libraries of the list by their names for `-l`: those that V8's build files name, and those that libc++, ICU and
 /// Abseil are known to use.
@@ -72,20 +72,12 @@ fn the_committed_list_of_windows_is_zigs() {
             let text = definition(&folder, library, processor, &zig);
             exports(&text).unwrap_or_else(|| panic!("{library}.def has a line of unknown form"))
         };
-        let mut groups: BTreeMap<&str, BTreeSet<String>> =
-            PROCESSORS.iter().map(|(_, processor)| (*processor, of(processor))).collect();
-        let all = groups.values().cloned().reduce(|all, some| &all & &some).expect("there are processors");
-        groups.values_mut().for_each(|group| *group = &*group - &all);
-        groups.insert("all", all);
+        let groups = by_processor(|processor| Some(of(processor))).expect("there are processors");
         for (heading, names) in groups.iter().filter(|(_, names)| !names.is_empty()) {
             push_group(&mut out, &format!("{library} {heading}"), names.iter().map(String::as_str));
         }
     }
-    if env::update_snapshots() {
-        std::fs::write(paths::repository().join("xtask/src/verify/windows.txt"), &out).unwrap();
-    } else {
-        assert!(out == LIST, "windows.txt is not what Zig's files give: UPDATE_SNAPSHOTS=1 writes it anew");
-    }
+    compare("windows.txt", &out, LIST);
 }
 
 #[test]
