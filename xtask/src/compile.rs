@@ -130,7 +130,9 @@ pub fn compile(
     if options.cache.mode == Mode::ReadWrite {
         fill.write(sccache_dir);
     }
-    let cluster = options.cluster.map(|cluster| (cluster, Dispatcher::start(cluster, toolchain, &build.out)));
+    let cluster = options
+        .cluster
+        .map(|cluster| (cluster, Dispatcher::start(cluster, toolchain, sccache_dir, &build.out)));
     let dispatcher = cluster.as_ref().and_then(|(_, started)| started.as_ref().ok());
     let mut command = ninja_command(build, toolchain, jobs(options.jobs, dispatcher))?;
     server.prepare(&mut command);

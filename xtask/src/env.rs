@@ -107,6 +107,26 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Those whose values are secrets, or hold one: no program that we start gets them, but for those that need them.
+pub const SECRETS: &[&str] = &[
+    "LIBV8_CACHE",
+    "LIBV8_DISTRIBUTE_TOKEN",
+    "LIBV8_SIGNING_KEY",
+    "LIBV8_SIGNING_KEY_PASSWORD",
+    "LIBV8_REGISTRY_PASSWORD",
+    "LIBV8_REGISTRY_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+];
+
+/// Those [`SECRETS`] that are set and not of this tool alone: who the user is at Amazon and GitHub.
+pub fn logins() -> impl Iterator<Item = (&'static str, OsString)> {
+    SECRETS.iter().filter(|name| !name.starts_with("LIBV8_")).filter_map(|name| Some((*name, get(name)?)))
+}
+
 /// `LIBV8_CACHE_DIR`.
 pub fn cache_dir() -> Option<PathBuf> {
     get("LIBV8_CACHE_DIR").map(PathBuf::from)
@@ -372,6 +392,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_sounds_like_a_secret_is_one() {
+        let sounds = |name: &&str| {
+            let is_file = name.ends_with("_FILE");
+            !is_file && ["TOKEN", "PASSWORD", "KEY", "SECRET"].iter().any(|word| name.contains(word))
+        };
+        let named = TABLE.iter().flat_map(|(names, _)| names.split(", "));
+        // The addresses of shared stores hold passwords.
+        let wanted: BTreeSet<&str> = named.filter(sounds).chain(["LIBV8_CACHE"]).collect();
+        assert_eq!(wanted, SECRETS.iter().copied().collect());
+    }
 
     #[test]
     fn the_table_names_what_is_read() {

@@ -354,6 +354,9 @@ fn after_help() -> String {
     text
 }
 
+/// Nobody waits longer, and a moment that is much further away cannot be said.
+const LONGEST_S: u64 = 365 * 24 * 3600;
+
 /// `5h30m`, `90m`, `45s`; a number alone is refused, because nobody agrees on its unit.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let no_time = || format!("{text:?} is no time: write 5h30m, 90m or 45s");
@@ -374,11 +377,13 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
         total_s = count.checked_mul(unit_s).and_then(|s| total_s.checked_add(s)).ok_or_else(no_time)?;
         number.clear();
     }
-    if number.is_empty() && total_s > 0 {
-        Ok(std::time::Duration::from_secs(total_s))
-    } else {
-        Err(no_time())
+    if !number.is_empty() || total_s == 0 {
+        return Err(no_time());
     }
+    if total_s > LONGEST_S {
+        return Err(format!("{text:?} is longer than a year, which is {}h", LONGEST_S / 3600));
+    }
+    Ok(std::time::Duration::from_secs(total_s))
 }
 
 /// `500M`, `2G`, `64k`, or bytes: powers of 1024.
@@ -419,6 +424,9 @@ mod tests {
         check("0s", None);
         check("1d", None);
         check("-5m", None);
+        check("8760h", Some(31_536_000));
+        check("8760h1s", None);
+        check("3000000000000000h", None);
         check("99999999999999999999h", None);
     }
 

@@ -6,15 +6,33 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 
 use crate::error::{Error, IoContext as _, Result};
-use crate::signals;
+use crate::{env, signals};
 
 mod tied;
 
 pub use tied::{Tied, tied, tied_politely};
 
-/// A command for [`run`] and its siblings; `clippy.toml` sends everybody else here.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+/// A command for [`run`] and its siblings, without the secrets of our environment; `clippy.toml` sends everybody else here.
+///
+/// What we start runs what others wrote: V8's scripts while GN configures it, compilers, what was built.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = command_with_secrets(program);
+    for name in env::SECRETS {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The same for a program of the user's that fetches: its own helpers may log in by what the user is elsewhere.
+pub fn fetcher(program: impl AsRef<OsStr>) -> Command {
+    let mut command = command(program);
+    command.envs(env::logins());
+    command
+}
+
+/// The same with our whole environment: for this tool, started again to do what it was asked for.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn command_with_secrets(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command
@@ -241,4 +259,21 @@ fn repeat(original: &Command, to: &mut Command) {
 /// Runs to the end with its output passed on, and gives the status; a start that fails names the program.
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().map_err(|error| Error::failed(format!("cannot start {}: {error}", display(command))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_program_gets_a_secret_but_this_tool_itself() {
+        let again = command_with_secrets("x");
+        assert_eq!(again.get_envs().count(), 0);
+        for started in [command("x"), copy(&again), tied("x"), tied_politely(&again)] {
+            for secret in env::SECRETS {
+                let is_away = started.get_envs().any(|(name, value)| name == *secret && value.is_none());
+                assert!(is_away, "{started:?} gets {secret}");
+            }
+        }
+    }
 }

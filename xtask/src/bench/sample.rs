@@ -95,7 +95,7 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize, cluster: Option<&Cl
         precompile: true,
         choice: &Choice::default(),
     })?;
-    let dispatcher = cluster.map(|cluster| Dispatcher::start(cluster, toolchain, ours)).transpose();
+    let dispatcher = cluster.map(|cluster| Dispatcher::start(cluster, toolchain, &cache, ours)).transpose();
     let dispatcher = dispatcher.map_err(Error::failed)?;
     let with = |shell: &mut Command| {
         server.prepare(shell);

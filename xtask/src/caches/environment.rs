@@ -15,7 +15,8 @@ const CACHE_SIZE: &str = "10G";
 /// Takes all variables away that would send sccache to another cache than the chosen one, or show secrets to compilers.
 ///
 /// All `SCCACHE_*`, because a forgotten one of them (a bucket, a chain, a prefix) changes where objects come from; and
-/// AWS's, unless an S3 server is the chosen store (`for_s3`): there they are the credentials.
+/// AWS's, unless an S3 server is the chosen store (`for_s3`): there they are the credentials, of which no other program has
+/// the secret ones.
 pub fn clean(command: &mut Command, for_s3: bool) {
     for name in env::names() {
         let is_ours = name == "LIBV8_CACHE" || name.starts_with("LIBV8_DISTRIBUTE");
@@ -23,6 +24,9 @@ pub fn clean(command: &mut Command, for_s3: bool) {
         if is_away {
             command.env_remove(name);
         }
+    }
+    if for_s3 {
+        command.envs(env::logins().filter(|(name, _)| name.starts_with("AWS_")));
     }
 }
 

@@ -14,7 +14,7 @@ pub fn with_feature(feature: &str) -> Result<ExitCode> {
     eprintln!(
         "this needs a client that the tool is compiled without: cargo compiles it, which takes minutes once"
     );
-    let mut command = process::command(env::cargo());
+    let mut command = process::command_with_secrets(env::cargo());
     command.args(["run", "--quiet", "--package", "xtask", "--features", feature, "--manifest-path"]);
     command.arg(paths::repository().join("Cargo.toml")).arg("--").args(std::env::args_os().skip(1));
     #[cfg(unix)]

@@ -13,7 +13,7 @@ pub fn run(flags: &Clean) -> Result<()> {
     let root = cache.root();
     let mut folders: Vec<PathBuf> = [cache.sources(), cache.unpacked()]
         .into_iter()
-        .chain(["smoke", "logs", "simulate", "zig", "rebuild", "fuzz"].map(|name| root.join(name)))
+        .chain(["smoke", "logs", "simulate", "zig", "rebuild", "fuzz", "sockets"].map(|name| root.join(name)))
         .collect();
     if flags.objects {
         folders.extend([cache.sccache(), cache.used()]);

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::flags::Doctor;
 use crate::source;
-use crate::toolchain::Origin;
+use crate::toolchain::{self, Origin};
 use crate::workspace::Workspace;
 
 /// Exit status 2 if something is missing that the tool cannot fetch.
@@ -12,6 +12,8 @@ pub fn run(flags: &Doctor) -> Result<()> {
     let plans = workspace.plans(&flags.what)?;
     println!("cache      {}", workspace.cache.root().display());
     let toolchain = workspace.toolchain_plan(&flags.what, &plans)?;
+    let folder = toolchain::folder(&workspace.cache, &toolchain.key);
+    println!("toolchain  {}", folder.display());
     println!("python     {}", toolchain.python.display());
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let pinned = |ready, fetch_bytes| match (ready, fetch_bytes) {

@@ -37,7 +37,8 @@ pub struct Build {
     pub out: PathBuf,
     /// Flags of V8's build files that the compiler does not know.
     pub dropped_flags: Vec<String>,
-    _lock: File,
+    /// Of ninja's folder, and of the overlay's link.
+    _locks: [File; 2],
 }
 
 /// What stands in front of the compiler.
@@ -71,7 +72,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         eprintln!("  another process builds {} {}: waiting for it", plan.target, plan.variant);
         lock.lock().or_io("lock", &lock_path)?;
     }
-    link_overlay(&plan.source.folder, &toolchain.llvm)?;
+    let locks = [lock, link_overlay(&plan.source.folder, &toolchain.llvm)?];
     if let Some(sdk) = &plan.sdk {
         link(&plan.source.folder.join(sdk_link(sdk)), &sdk.folder)?;
     }
@@ -97,7 +98,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let mark = out.join("libv8-configured.json");
     let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(known) = known.filter(|known| known.key == key) {
-        return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _lock: lock });
+        return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _locks: locks });
     }
     eprintln!("configuring {}", out.display());
     generator.run(plan, toolchain)?;
@@ -106,7 +107,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
     write_json(&pch.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
-    Ok(Build { out: out.clone(), dropped_flags, _lock: lock })
+    Ok(Build { out: out.clone(), dropped_flags, _locks: locks })
 }
 
 /// What makes ninja's files, and what it is told.
@@ -214,9 +215,29 @@ pub fn compilations(toolchain: &Toolchain, out: &Path, rules: &[&str]) -> Result
         .map_err(|error| Error::failed(format!("ninja's compilation database is not readable: {error}")))
 }
 
-/// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line.
-pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<()> {
-    link(&tree.join(OVERLAY), llvm)
+/// Makes the toolchain reachable by a path inside the tree, so that no path of the machine reaches a command line. The link
+/// stays as it is for as long as the file is open that is given back.
+///
+/// All builds in a tree share the link, and two of them may want other toolchains: with `--clang`, or of another checkout. The
+/// second one waits until the builds with the first are done.
+pub fn link_overlay(tree: &Path, llvm: &Path) -> Result<File> {
+    let overlay = tree.join(OVERLAY);
+    let path = overlay.with_added_extension("lock");
+    let lock = File::create(&path).or_io("create", &path)?;
+    loop {
+        lock.lock_shared().or_io("lock", &path)?;
+        if fs::read_link(&overlay).is_ok_and(|there| there == llvm) {
+            return Ok(lock);
+        }
+        lock.unlock().or_io("unlock", &path)?;
+        if lock.try_lock().is_err() {
+            eprintln!("  another process builds in {} by another toolchain: waiting for it", tree.display());
+            lock.lock().or_io("lock", &path)?;
+        }
+        link(&overlay, llvm)?;
+        // A lock cannot be made a shared one in one step: somebody may change the link once more before we look again.
+        lock.unlock().or_io("unlock", &path)?;
+    }
 }
 
 /// Makes `link` a link to a folder, whatever link was there.

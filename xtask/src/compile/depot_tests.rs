@@ -8,7 +8,7 @@ use std::path::Path;
 
 use v8_archive::Sha256;
 
-use super::configure::{compilations, configure};
+use super::configure::{OVERLAY, compilations, configure};
 use crate::flags::{MirrorKind, SourceKind, Upstream, What};
 use crate::paths::Cache;
 use crate::plan;
@@ -111,7 +111,8 @@ fn repository(mirror: &Path, url: &str, folder: &Path) -> String {
     run(&["rev-parse", "HEAD"]).trim().to_owned()
 }
 
-/// Every file of a tree by its digest, or where it leads; without what was built in it, and without the toolchain's link.
+/// Every file of a tree by its digest, or where it leads; without what was built in it, and without the toolchain's link and
+/// that link's lock.
 fn digests(root: &Path) -> BTreeMap<String, String> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -120,10 +121,11 @@ fn digests(root: &Path) -> BTreeMap<String, String> {
             let path = entry.path();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             let kind = entry.file_type().unwrap();
+            if name.starts_with(OVERLAY) {
+                continue;
+            }
             if kind.is_symlink() {
-                if name != "third_party/libv8-toolchain" {
-                    found.insert(name, fs::read_link(&path).unwrap().display().to_string());
-                }
+                found.insert(name, fs::read_link(&path).unwrap().display().to_string());
             } else if kind.is_dir() {
                 if name != "out" {
                     folders.push(path);

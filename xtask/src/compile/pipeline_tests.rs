@@ -209,6 +209,30 @@ fn programs_of_the_build_are_the_targets_own_and_emulated_where_they_must_be() {
 }
 
 #[test]
+fn f55_a_build_by_another_toolchain_in_the_same_tree_waits_for_the_first() {
+    let world = World::new("");
+    let first = world.configure().unwrap();
+    let overlay = world.plan.source.folder.join(OVERLAY);
+    let leads_to = || fs::read_link(&overlay).unwrap();
+    let beside = |name: &str| Plan { out: world.plan.out.with_file_name(name), ..world.plan.clone() };
+    // By the same one it does not.
+    drop(configure(&beside("y"), &world.toolchain).unwrap());
+    let other = Toolchain { llvm: world.folder.path().join("other"), ..world.toolchain.clone() };
+    std::os::unix::fs::symlink(&world.toolchain.llvm, &other.llvm).unwrap();
+    let (say, said) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| say.send(configure(&beside("z"), &other).map(drop)).unwrap());
+        assert!(said.recv_timeout(Duration::from_millis(500)).is_err(), "it has not waited");
+        assert_eq!(leads_to(), world.toolchain.llvm);
+        drop(first);
+        said.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+        assert_eq!(leads_to(), other.llvm);
+    });
+    drop(world.configure().unwrap());
+    assert_eq!(leads_to(), world.toolchain.llvm);
+}
+
+#[test]
 fn flags_of_assembler_are_asked_about_as_assembler() {
     // As clang does: what only the assembler takes is refused for C++.
     let world = World::new("");

@@ -74,6 +74,8 @@ struct PathOverride<'a> {
 /// The second server.
 pub struct Dispatcher {
     process: Tied,
+    /// Removed after the process has ended.
+    _socket: Socket,
     way: Way,
     folder: PathBuf,
     url: String,
@@ -84,10 +86,15 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts the second server for ninja's folder `out`, in which the first one runs already, and has the cluster compile
-    /// something. The error is why there is no use in it; the build then goes on without.
-    pub fn start(cluster: &Cluster, toolchain: &Toolchain, out: &Path) -> Result<Dispatcher, String> {
-        Dispatcher::try_start(cluster, toolchain, out).map_err(|error| {
+    /// Starts the second server for ninja's folder `out`, in which the first one runs already with the objects in `local`,
+    /// and has the cluster compile something. The error is why there is no use in it; the build then goes on without.
+    pub fn start(
+        cluster: &Cluster,
+        toolchain: &Toolchain,
+        local: &Path,
+        out: &Path,
+    ) -> Result<Dispatcher, String> {
+        Dispatcher::try_start(cluster, toolchain, local, out).map_err(|error| {
             let text = error.to_string();
             let why = text.strip_prefix("error: ").unwrap_or(&text).replace('\n', " ");
             eprintln!(
@@ -98,7 +105,7 @@ impl Dispatcher {
         })
     }
 
-    fn try_start(cluster: &Cluster, toolchain: &Toolchain, out: &Path) -> Result<Dispatcher> {
+    fn try_start(cluster: &Cluster, toolchain: &Toolchain, local: &Path, out: &Path) -> Result<Dispatcher> {
         let folder = out.join(FOLDER);
         crate::paths::remove_folder(&folder)?;
         fs::create_dir_all(&folder).or_io("create", &folder)?;
@@ -110,7 +117,7 @@ impl Dispatcher {
         let archive = archive::prepare(&toolchain.llvm, &toolchain.zig, &own.join(FOLDER))?;
         let compiler = toolchain.clangxx();
         let compiler = fs::canonicalize(&compiler).or_io("find", &compiler)?;
-        let socket = Socket::new(&format!("libv8-away-{}-{:08x}", std::process::id(), rough_number(out)))?;
+        let socket = Socket::new(local, out, "away")?;
         let way = Way {
             sccache: toolchain.sccache.clone(),
             compiler,
@@ -139,6 +146,7 @@ impl Dispatcher {
         fs::remove_file(&file).or_io("remove", &file)?;
         let mut dispatcher = Dispatcher {
             process: process?,
+            _socket: socket,
             way,
             folder,
             url: cluster.url.clone(),
@@ -249,15 +257,19 @@ fn launch(way: &Way, socket: &Socket, settings: &Path, log: &Path) -> Result<Tie
         ("SCCACHE_LOG", "warn".as_ref()),
     ]);
     command.stdout(file.try_clone().or_io("open", log)?).stderr(file);
+    socket.clear();
     let mut process = Tied::spawn(&mut command)?;
     let started = Instant::now();
-    while !socket.is_served() {
+    loop {
+        let is_served = socket.is_served();
         if process.ended().is_some() || started.elapsed() >= START_LIMIT {
             return Err(Error::failed(format!("sccache does not start; what it said: {}", log.display())));
         }
+        if is_served {
+            return Ok(process);
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(process)
 }
 
 /// Only we may read it.
@@ -267,12 +279,6 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
-}
-
-/// Of a path, so that two builds of one process do not meet.
-fn rough_number(path: &Path) -> u32 {
-    let digest = v8_archive::Sha256::of_bytes(path.as_os_str().as_encoded_bytes());
-    u32::from_le_bytes(digest.as_bytes()[..4].try_into().expect("4 bytes"))
 }
 
 #[cfg(all(test, target_os = "linux"))]

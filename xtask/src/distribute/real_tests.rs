@@ -195,7 +195,9 @@ impl Machine {
     /// A whole build with a cluster.
     fn distributed(&self, local: &str, port: u16, after: impl Fn(usize) + Sync) -> (Report, Cached) {
         let server = self.server(local);
-        let dispatcher = Dispatcher::start(&self.named(port, TOKEN), &self.toolchain, &self.out()).unwrap();
+        let cluster = self.named(port, TOKEN);
+        let dispatcher =
+            Dispatcher::start(&cluster, &self.toolchain, &self.path().join(local), &self.out()).unwrap();
         assert!(dispatcher.processors > 0);
         let objects = self.compile(Some(&server), Some(&dispatcher), after);
         assert_eq!(objects, self.compile(None, None, |_| ()), "objects are those of a compiler here");
@@ -272,7 +274,8 @@ fn real_cluster_that_cannot_be_used_is_not_used() {
     let Some(machine) = Machine::new() else { return };
     let _server = machine.server("one");
     let start = |port: u16, token: &str| {
-        Dispatcher::start(&machine.named(port, token), &machine.toolchain, &machine.out())
+        let cluster = machine.named(port, token);
+        Dispatcher::start(&cluster, &machine.toolchain, &machine.path().join("one"), &machine.out())
             .err()
             .expect("it cannot")
     };
@@ -286,5 +289,6 @@ fn real_cluster_that_cannot_be_used_is_not_used() {
     let mut own = machine.toolchain.clone();
     own.entries.push(Entry { name: "clang".into(), version: String::new(), sha256: None });
     let good = machine.named(cluster.scheduler.port, TOKEN);
-    assert!(Dispatcher::start(&good, &own, &machine.out()).err().unwrap().contains("--clang"));
+    let refused = Dispatcher::start(&good, &own, &machine.path().join("one"), &machine.out()).err().unwrap();
+    assert!(refused.contains("--clang"), "{refused}");
 }

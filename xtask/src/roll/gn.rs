@@ -53,7 +53,7 @@ pub fn ask(plan: &Plan, toolchain: &Toolchain, root: &Path, only: Option<&str>) 
     let name = if only.is_some() { "roll-v8-alone" } else { "roll" };
     let out = root.join("out").join(format!("{name}-{}-{}", plan.target, plan.variant));
     fs::create_dir_all(&out).or_io("create", &out)?;
-    configure::link_overlay(root, &toolchain.llvm)?;
+    let _overlay = configure::link_overlay(root, &toolchain.llvm)?;
     let args = configure::arguments_text(plan, toolchain);
     let args_path = out.join("args.gn");
     fs::write(&args_path, args).or_io("write", &args_path)?;

@@ -18,8 +18,6 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use v8_archive::Sha256;
-
 pub use counts::Counts;
 pub use report::{Fill, Report};
 pub use socket::Socket;
@@ -96,9 +94,7 @@ impl Server {
         std::fs::create_dir_all(local).or_io("create", local)?;
         // A folder below the tree: GN's paths are relative to the build folder, and what is absolute begins with the tree.
         let tree = out.ancestors().nth(2).unwrap_or(out);
-        let name =
-            Sha256::of_bytes(format!("{} {}", out.display(), std::process::id()).as_bytes()).to_string();
-        let socket = Socket::new(&format!("libv8-{}", &name[..16]))?;
+        let socket = Socket::new(local, out, "cache")?;
         let mut environment = vec![
             ("SCCACHE_BASEDIRS", tree.into()),
             // Manifests of headers and base folders do not go together in 0.16: a hit would be missed.
@@ -272,18 +268,23 @@ impl Shared {
             command.env("SCCACHE_IDLE_TIMEOUT", "0");
         }
         command.stdout(log.try_clone().map_err(io)?).stderr(log);
+        // Whoever answers from now on has been started since.
+        self.socket.clear();
         let mut process = Tied::spawn(&mut command).map_err(|error| error.to_string())?;
         let started = Instant::now();
-        while !self.socket.is_served() {
+        loop {
+            let is_served = self.socket.is_served();
             if process.ended().is_some() {
                 return Err(self.last_fault(begin));
+            }
+            if is_served {
+                return Ok(process);
             }
             if started.elapsed() >= START_LIMIT {
                 return Err(format!("no answer in {} s", START_LIMIT.as_secs()));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(process)
     }
 
     /// Why a server ended: what it has written since `begin`, without the way there.
@@ -414,5 +415,26 @@ mod tests {
             Some("get connection from pool failed"),
         );
         check("sccache: error: Cache level 's3'\n", Some("Cache level 's3'"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_answers_in_the_place_of_a_server_that_ended_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [local, out, log] = ["local", "out", "log"].map(|name| folder.path().join(name));
+        let socket = Socket::new(&local, &out, "cache").unwrap();
+        let _other = std::os::unix::net::UnixListener::bind(Path::new(&socket.variable().1)).unwrap();
+        File::create(&log).unwrap();
+        let shared = Shared {
+            program: "false".into(),
+            log,
+            socket,
+            choice: Choice::default(),
+            local,
+            local_bytes_before: 0,
+            environment: Vec::new(),
+            state: Mutex::default(),
+        };
+        assert_eq!(shared.launch(&shared.choice).unwrap_err(), "it ended at once");
     }
 }

@@ -240,10 +240,48 @@ fn f53_real_server_that_dies_in_the_middle_is_missed_by_nobody() {
     // Ours is killed; a client starts another, with the local folder.
     let id = server.shared.state().process.as_ref().unwrap().id().to_string();
     process::read(process::command("kill").args(["-9", &id])).unwrap();
-    let objects = machine.compile(Some(&server), &["one", "three"]);
+    // One after the other: two clients at once would start two, and only the later one is asked.
+    let mut objects = machine.compile(Some(&server), &["one"]);
+    objects.extend(machine.compile(Some(&server), &["three"]));
     assert_eq!(objects, machine.compile(None, &["one", "three"]));
     let report = server.finish();
     assert!(report.lost_server && (report.counts.hits, report.counts.misses) == (0, 3), "{report:?}");
+}
+
+/// What no cache notices: an entry that is whole, under the key of another. Linking and running tells.
+#[test]
+fn f53_real_entries_of_two_sources_that_have_been_swapped_are_hits_and_do_not_link() {
+    let Some(machine) = Machine::new() else { return };
+    let folder = machine.path().join("shared");
+    let store = format!("file://{}", folder.display());
+    let build = || {
+        let server = machine.start(&store, Mode::ReadWrite);
+        let objects = machine.compile(Some(&server), &["one", "three"]);
+        (objects, server.finish().counts.hits)
+    };
+    let (good, _) = build();
+    let mut entries = crate::paths::all_files(&folder).unwrap();
+    // Its own notes have shorter names.
+    entries.retain(|path| path.file_name().unwrap().len() >= 32);
+    let [first, second] = entries.as_slice() else { panic!("{entries:?}") };
+    let other = machine.path().join("other");
+    for (from, to) in [(first, &other), (second, first), (&other, second)] {
+        std::fs::rename(from, to).unwrap();
+    }
+    let (swapped, hits) = build();
+    assert_eq!((hits, &swapped["one"], &swapped["three"]), (2, &good["three"], &good["one"]));
+
+    let run = |object: &[u8]| {
+        std::fs::write(machine.path().join("object.o"), object).unwrap();
+        let main = "int one(int); int main(void) { return one(2) != 6; }\n";
+        std::fs::write(machine.path().join("main.c"), main).unwrap();
+        let mut link = process::command("cc");
+        link.args(["main.c", "object.o", "-o", "main"]).current_dir(machine.path());
+        process::read(&mut link)
+            .and_then(|_| process::read(&mut process::command(machine.path().join("main"))))
+    };
+    run(&good["one"]).unwrap();
+    assert!(run(&swapped["one"]).is_err());
 }
 
 #[test]

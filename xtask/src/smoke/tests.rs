@@ -310,9 +310,14 @@ impl Folder {
 
     /// A plan over a small real archive. Each compiler makes a "program" out of `<program>.sh`, so that a test says what it does.
     fn plan(&self) -> SmokePlan {
+        self.plan_with(b"!<arch>\n")
+    }
+
+    /// The same with a library.
+    fn plan_with(&self, library: &[u8]) -> SmokePlan {
         let content = self.0.join("content");
         fs::create_dir_all(content.join("lib")).expect("a folder can be made");
-        fs::write(content.join("lib/libv8.a"), "!<arch>\n").expect("a file can be written");
+        fs::write(content.join("lib/libv8.a"), library).expect("a file can be written");
         let descriptor = descriptor("release");
         let packed = v8_archive::pack(
             &content,
@@ -432,6 +437,43 @@ fn failing_rows_of_all_programs_are_told() {
             && table.contains("cxx                        6        0       2"),
         "{table}"
     );
+}
+
+/// As a cache would give it that has mixed up two keys: nothing but its code is other.
+#[test]
+fn f53_an_object_of_other_flags_in_the_library_is_found_by_linking_and_running() {
+    let folder = Folder::new("flags");
+    let said = |program: &str, words: &[&str]| {
+        process::read(process::command(program).args(words).current_dir(&folder.0))
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    let write = |name: &str, text: &str| fs::write(folder.0.join(name), text).expect("a file can be written");
+    write("sum.c", "int sum(void) { return SUM; }\n");
+    for (flag, error_in) in [("-DSUM=2", None), ("-DSUM=3", Some("got:      value \"3\""))] {
+        said("cc", &["-c", flag, "sum.c", "-o", "sum.o"]);
+        drop(fs::remove_file(folder.0.join("sum.a")));
+        said("ar", &["rcs", "sum.a", "sum.o"]);
+        let plan = folder.plan_with(&fs::read(folder.0.join("sum.a")).expect("it is there"));
+        let transcript = said("sh", &["-c", &format!("{}echo end", good(checks(&plan, "cxx")))]);
+        let format = transcript.replace("value one 2", "value one %d");
+        let main =
+            format!("#include <stdio.h>\nint sum(void);\nint main(void) {{ printf({format:?}, sum()); }}\n");
+        write("main.c", &main);
+        folder.script(
+            "cxx.link",
+            &format!(
+                "exec cc '{}/main.c' '{}/lib/libv8.a' -o \"$1\"",
+                folder.0.display(),
+                plan.unpacked.display()
+            ),
+        );
+        let compiler = fs::read_to_string(folder.0.join("bin/clang++")).expect("it is there");
+        let own = format!("case \"$name\" in cxx) exec '{}/cxx.link' \"$2\";; *.so)", folder.0.display());
+        folder.script("bin/clang++", &compiler.replace("case \"$name\" in *.so)", &own));
+        let error = outcome(&plan).1;
+        assert_eq!(error.is_some(), error_in.is_some(), "{flag}: {error:?}");
+        assert!(error_in.is_none_or(|part| error.unwrap_or_default().contains(part)), "{flag}");
+    }
 }
 
 #[test]

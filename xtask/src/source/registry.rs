@@ -86,7 +86,7 @@ impl Cargo {
 
     /// A command of this cargo, with the user's configuration.
     pub fn command(&self) -> std::process::Command {
-        let mut command = process::command(&self.program);
+        let mut command = process::fetcher(&self.program);
         command.current_dir(&self.config_folder).env("CARGO_HOME", &self.home);
         command
     }

@@ -73,9 +73,9 @@ pub fn wheel(entries: &[(&str, u32, &str)]) -> Vec<u8> {
 pub const SCCACHE: &str = r#"if test "$SCCACHE_START_SERVER" = 1; then
   echo "sccache server" >> "$LOG"
   exec python3 -c 'import os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen()
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
 open(sys.argv[2], "w").write(str(os.getpid()))
-while True: s.accept()[0].close()' "${SCCACHE_SERVER_UDS#????}" "$LOG.pid"
+while True: s.accept()[0].close()' "$SCCACHE_SERVER_UDS" "$LOG.pid"
 fi
 echo "sccache $*" >> "$LOG"
 case "$1" in

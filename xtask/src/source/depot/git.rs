@@ -226,7 +226,7 @@ pub fn name_of(commit: &str) -> String {
 
 /// git, in a repository or none; never that of the folder we are run in.
 pub fn git(repository: Option<&Path>) -> Command {
-    let mut command = process::command("git");
+    let mut command = process::fetcher("git");
     for name in [
         "GIT_DIR",
         "GIT_WORK_TREE",
