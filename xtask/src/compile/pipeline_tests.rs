@@ -255,6 +255,30 @@ fn what_is_configured_is_configured_once_until_something_changes() {
 }
 
 #[test]
+fn another_sysroot_behind_the_same_paths_makes_everything_anew_once() {
+    let mut world = World::new("");
+    drop(world.configure().unwrap());
+    let out = world.plan.out.clone();
+    let made = ["obj/v8/a.o", "pch/obj.v8-0123456789ab.json"];
+    let make = || made.map(|name| fs::write(out.join(name), "").unwrap());
+    let left = || made.into_iter().filter(|name| out.join(name).exists()).count();
+    make();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 2, "the same toolchain");
+    // The same compiler and the same arguments: only the folder is named by another key.
+    let compiler = fs::read(world.toolchain.clangxx()).unwrap();
+    world.toolchain.llvm = world.folder.path().join("0123456789abcdef/llvm");
+    let program = world.folder.program("0123456789abcdef/llvm/bin/clang++", "");
+    fs::write(program, compiler).unwrap();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 0, "another one");
+    assert!(out.join(pch::shim::FOLDER).join(pch::shim::GROUPS_FILE).is_file());
+    make();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 2, "once");
+}
+
+#[test]
 fn gn_that_fails_is_shown_with_its_log_and_asked_again() {
     let mut world = World::new("");
     let good = world.toolchain.gn.clone();
