@@ -330,6 +330,18 @@ fn a_compile_that_fails_is_shown_and_the_server_stopped() {
     assert!(text.contains("a.cc:7:1: error: no such thing\n  the command: clang++ -c a.cc"), "{text}");
     assert!(text.contains("build.log"), "{text}");
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
+    assert_eq!((kept.is_part, kept.cache_hits, kept.cache_misses), (true, 2, 1), "of a failure most of all");
+}
+
+#[test]
+fn compiles_without_their_header_are_counted_in_each_run_by_itself() {
+    let world = World::new(
+        "echo '[1/1] CXX a.o'; if test -e \"$LOG.first\"; then exit 0; fi; touch \"$LOG.first\"
+         printf 'obj/a.o\\nobj/b.o\\n' >> \"$2/pch/fallbacks.log\"",
+    );
+    let counts = [(); 2].map(|()| world.compile(None).unwrap().header_fallbacks);
+    assert_eq!(counts, [2, 0]);
 }
 
 #[test]
@@ -372,7 +384,10 @@ fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
     assert_eq!(error.exit_code(), 75);
     assert!(error.to_string().contains("at step 1 of 2 (50 %)"), "{error}");
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+    let kept = || serde_json::from_str::<Statistics>(&world.read("build.json")).unwrap();
+    assert_eq!((kept().is_part, kept().steps, kept().cache_hits), (true, 1, 2));
     assert_eq!(world.compile(None).unwrap().steps, 2);
+    assert!(!kept().is_part);
     assert_eq!(world.calls("gn").len(), 1, "what was configured stays");
 }
 
