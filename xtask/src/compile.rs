@@ -27,6 +27,7 @@ pub mod configure;
 mod depot_tests;
 #[cfg(all(test, target_os = "linux"))]
 mod patch_tests;
+pub mod plain;
 mod stale;
 
 pub use configure::{Build, Wrapper, compilations, configure, configure_with};
@@ -86,9 +87,6 @@ pub struct Statistics {
 
 /// What the last run of ninja that did something was like, in its folder.
 pub const STATISTICS: &str = "build.json";
-
-/// What the parts of a plain build have cost that was stopped, in ninja's folder.
-pub const PART: &str = "build-part.json";
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
 const BUILT_FILE: &str = "libv8-built";
@@ -247,48 +245,6 @@ pub fn ninja_command(build: &Build, toolchain: &Toolchain, jobs: Option<NonZeroU
     // One line for each finished step, however long: the log is for machines too.
     command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
     Ok(command)
-}
-
-/// Compiles the library with ninja and the compiler alone, in a folder configured with [`Wrapper::None`].
-///
-/// One that was stopped goes on, and what its parts cost is added up: too much by what the steps cost that were dropped
-/// with each stop. Steps and memory are those of the last part.
-pub fn compile_plain(
-    plan: &Plan,
-    build: &Build,
-    toolchain: &Toolchain,
-    jobs: Option<NonZeroU32>,
-) -> Result<Statistics> {
-    let started = Instant::now();
-    let cpu_before_s = process::children_cpu_s();
-    let mut command = ninja_command(build, toolchain, jobs)?;
-    command.arg(NINJA_TARGET);
-    pch::journal::begin_run(&build.out, false)?;
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new)?;
-    let wall_s = started.elapsed().as_secs_f64();
-    let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
-    let earlier = read_part(&build.out);
-    let mut statistics = Statistics {
-        wall_s: earlier.wall_s + wall_s,
-        cpu_s: earlier.cpu_s.zip(cpu_s).map(|(earlier, now)| earlier + now),
-        ..earlier
-    };
-    if let Some(failure) = outcome.failure {
-        write_json(&build.out.join(PART), &statistics)?;
-        return Err(failure.error);
-    }
-    mark_built(plan, build)?;
-    statistics.steps = outcome.steps;
-    statistics.peak_memory_bytes = outcome.memory.map(|peak| peak.total_bytes);
-    statistics.largest_process_bytes = outcome.memory.map(|peak| peak.process_bytes);
-    write_json(&build.out.join(STATISTICS), &statistics)?;
-    Ok(statistics)
-}
-
-/// What the parts of a plain build have cost that was stopped; nothing if it has not begun.
-fn read_part(out: &Path) -> Statistics {
-    let begun = fs::read(out.join(PART)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    begun.unwrap_or(Statistics { cpu_s: Some(0.0), ..Statistics::default() })
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

@@ -21,6 +21,14 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
     }
 }
 
+/// Removes a file, if it is there.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file under a temporary name first, so that it is whole or not there.
 pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     let partial = path.with_added_extension("partial");

@@ -1,5 +1,7 @@
 //! Configuring and compiling with small fake programs: what they are told, what becomes of what they say, in seconds.
 
+mod plain;
+
 use std::time::Duration;
 
 use super::configure::OVERLAY;
@@ -389,21 +391,4 @@ fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
     assert_eq!(world.compile(None).unwrap().steps, 2);
     assert!(!kept().is_part);
     assert_eq!(world.calls("gn").len(), 1, "what was configured stays");
-}
-
-#[test]
-fn a_plain_build_that_was_stopped_goes_on_and_counts_both_parts() {
-    let world = World::new(
-        "n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done\n[ -e \"$LOG.second\" ] || { touch \"$LOG.second\"; exit 1; }\n\
-         echo '[1/1] a'",
-    );
-    let build = configure_with(&world.plan, &world.toolchain, Wrapper::None).unwrap();
-    let run = || compile_plain(&world.plan, &build, &world.toolchain, None);
-    run().unwrap_err();
-    let part = read_part(&build.out);
-    let whole = run().unwrap();
-    assert!(part.wall_s > 0.0 && part.cpu_s.unwrap() > 0.0, "{part:?}");
-    assert!(whole.wall_s > part.wall_s && whole.cpu_s > part.cpu_s, "{part:?} {whole:?}");
-    // As text: reading a number again may round it.
-    assert_eq!(world.read(STATISTICS), serde_json::to_string_pretty(&whole).unwrap());
 }
