@@ -16,6 +16,9 @@ use crate::paths::{Cache, remove_folder};
 use crate::workspace::Workspace;
 use crate::{ninja, process, signals};
 
+/// In the folder of chains: what is in it is theirs, and may be removed by the next one.
+const MARK_FILE: &str = "libv8-simulate";
+
 /// CONFIG_HZ of Linux is 100 or more.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -47,6 +50,8 @@ struct Chain<'a> {
     cell: &'a Cell,
     v8_version: &'a str,
     folder: PathBuf,
+    /// Whether the user has named it: then there may be something else in it.
+    is_users: bool,
     /// Given to every machine.
     downloads: Option<PathBuf>,
     flags: &'a Simulate,
@@ -61,6 +66,7 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
         cell,
         v8_version: &workspace.matrix.v8.version,
         folder: std::path::absolute(&folder).or_io("make absolute", &folder)?,
+        is_users: flags.folder.is_some(),
         downloads: flags.keep_downloads.then(|| workspace.cache.downloads()),
         flags,
     };
@@ -71,7 +77,7 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
 impl Chain<'_> {
     fn play(&self) -> Result<Vec<Row>> {
         let file = self.folder.join("objects.cache");
-        fs::create_dir_all(&self.folder).or_io("create", &self.folder)?;
+        enter(&self.folder, self.is_users)?;
         // From nothing: what an earlier chain left would be its work, and not this one's.
         for left in [&file, &self.folder.join("artifacts")] {
             if left.is_dir() {
@@ -162,6 +168,18 @@ impl Chain<'_> {
         remove_folder(&machine)?;
         Ok(row)
     }
+}
+
+/// A new folder, or one in which a chain was played. Another one, the repository say with its `artifacts/`, is left as it is.
+fn enter(folder: &Path, is_users: bool) -> Result<()> {
+    fs::create_dir_all(folder).or_io("create", folder)?;
+    let mark = folder.join(MARK_FILE);
+    let is_empty = fs::read_dir(folder).or_io("read", folder)?.next().is_none();
+    if is_users && !is_empty && !mark.is_file() {
+        return Err(Error::usage(format!("{} is not empty", folder.display()))
+            .help("name a new folder: a chain removes what an earlier one left there"));
+    }
+    fs::write(&mark, "").or_io("write", &mark)
 }
 
 /// Where ninja stood: the last `[done/total]` in the one build log of a machine.
@@ -257,8 +275,15 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
                 folder: None,
             };
             let (program, folder) = (self.program.clone(), self.folder.path().join("chain"));
-            let chain =
-                Chain { program, cell: &cell, v8_version: "1", folder, downloads: None, flags: &flags };
+            let chain = Chain {
+                program,
+                cell: &cell,
+                v8_version: "1",
+                folder,
+                is_users: true,
+                downloads: None,
+                flags: &flags,
+            };
             chain.play()
         }
     }
@@ -275,7 +300,7 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         let mut left: Vec<_> =
             fs::read_dir(&chain).unwrap().flatten().map(|entry| entry.file_name()).collect();
         left.sort();
-        assert_eq!(left, ["artifacts", "objects.cache"], "machines are gone");
+        assert_eq!(left, ["artifacts", "libv8-simulate", "objects.cache"], "machines are gone");
         let calls = fs::read_to_string(world.folder.path().join("calls")).unwrap();
         let expected = format!(
             "build-v8 --target t --variant v --deadline 300s --output {} --jobs 2",
@@ -291,6 +316,18 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         assert_eq!(error.exit_code(), 1);
         let text = error.to_string();
         assert!(text.contains("slice 1 added no object: 5 min 00 s is too short"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_of_the_users_own_is_left_as_it_is() {
+        let world = World::new(3);
+        let archive = world.folder.path().join("chain/artifacts/libv8.tar.zst");
+        fs::create_dir_all(archive.parent().unwrap()).unwrap();
+        fs::write(&archive, "hours").unwrap();
+        let error = world.play().unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("chain is not empty"), "{error}");
+        assert!(archive.is_file() && !world.folder.path().join("chain/libv8-simulate").exists());
     }
 
     #[test]
