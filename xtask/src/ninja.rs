@@ -117,7 +117,8 @@ pub fn run(
                 None
             };
             if stop.is_some() {
-                interrupt(&mut child);
+                // It ends its own children and removes what they left half-written.
+                child.interrupt();
             }
         }
     }
@@ -152,19 +153,6 @@ pub fn run(
     let inside_sccache = if failures.by_sccache == failures.count { failures.outputs } else { Vec::new() };
     outcome.failure = Some(Failure { inside_sccache, error });
     Ok(outcome)
-}
-
-/// Asks ninja to stop: it ends its own children and removes what they left half-written.
-///
-/// Not by SIGINT, which a shell makes its background jobs ignore.
-fn interrupt(child: &mut Tied) {
-    #[cfg(unix)]
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // It may have ended by itself in this moment.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    #[cfg(not(unix))]
-    child.kill();
 }
 
 /// The first failing step: what ninja ran, and the first lines that say "error"; of all, whose fault it was.

@@ -5,18 +5,20 @@
 //! build folder, since a few thousand hits cost minutes, and a build folder is ten times larger and full of times that a
 //! copy does not keep. cargo's registry is the user's own on every machine.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::Simulate;
 use crate::objects::{self, Cell};
 use crate::paths::{Cache, remove_folder};
+use crate::process::Tied;
 use crate::workspace::Workspace;
 use crate::{ninja, process, signals};
 
-/// In the folder of chains: what is in it is theirs, and may be removed by the next one.
+/// In the folder of chains: what is in it is theirs, and may be removed by the next one. Locked while one is played.
 const MARK_FILE: &str = "libv8-simulate";
 
 /// CONFIG_HZ of Linux is 100 or more.
@@ -55,6 +57,8 @@ struct Chain<'a> {
     /// Given to every machine.
     downloads: Option<PathBuf>,
     flags: &'a Simulate,
+    /// Whether somebody has asked us to stop.
+    stop_wanted: &'a dyn Fn() -> bool,
 }
 
 /// Plays the chain to its end. A slice that adds nothing is an error: the next one would add nothing either.
@@ -69,6 +73,7 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
         is_users: flags.folder.is_some(),
         downloads: flags.keep_downloads.then(|| workspace.cache.downloads()),
         flags,
+        stop_wanted: &signals::stop_wanted,
     };
     signals::listen()?;
     chain.play()
@@ -77,7 +82,7 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
 impl Chain<'_> {
     fn play(&self) -> Result<Vec<Row>> {
         let file = self.folder.join("objects.cache");
-        enter(&self.folder, self.is_users)?;
+        let _lock = enter(&self.folder, self.is_users)?;
         // From nothing: what an earlier chain left would be its work, and not this one's.
         for left in [&file, &self.folder.join("artifacts")] {
             if left.is_dir() {
@@ -95,7 +100,7 @@ impl Chain<'_> {
             if whole {
                 return Ok(rows);
             }
-            if signals::stop_wanted() {
+            if (self.stop_wanted)() {
                 return Err(Error::stopped("interrupted; a chain begins anew, since its machines are empty"));
             }
             if misses == 0 {
@@ -125,16 +130,9 @@ impl Chain<'_> {
         std::thread::sleep(2 * TICK);
         let began = SystemTime::now() - TICK;
         let (started, cpu_before_s) = (Instant::now(), process::children_cpu_s());
-        let mut build = process::command(&self.program);
-        build.args(["build-v8", "--target", &self.cell.target, "--variant", &self.cell.variant]);
-        build.arg("--deadline").arg(format!("{}s", self.flags.slice.as_secs()));
-        build.arg("--output").arg(self.folder.join("artifacts"));
-        if let Some(jobs) = self.flags.jobs {
-            build.arg("--jobs").arg(jobs.to_string());
-        }
-        build.env("LIBV8_CACHE_DIR", &machine);
+        let build = self.build(&machine);
         eprintln!("slice {number}: $ LIBV8_CACHE_DIR={} {}", machine.display(), process::display(&build));
-        let status = process::status(&mut build)?;
+        let status = self.to_its_end(&build)?;
         let wall_s = started.elapsed().as_secs_f64();
         let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
         let whole = match status.code() {
@@ -168,10 +166,38 @@ impl Chain<'_> {
         remove_folder(&machine)?;
         Ok(row)
     }
+
+    fn build(&self, machine: &Path) -> Command {
+        let mut build = process::command(&self.program);
+        build.args(["build-v8", "--target", &self.cell.target, "--variant", &self.cell.variant]);
+        build.arg("--deadline").arg(format!("{}s", self.flags.slice.as_secs()));
+        build.arg("--output").arg(self.folder.join("artifacts"));
+        if let Some(jobs) = self.flags.jobs {
+            build.arg("--jobs").arg(jobs.to_string());
+        }
+        // An empty machine has no store of the user's behind it, and writes into its own folder.
+        build.env("LIBV8_CACHE_DIR", machine).env_remove("LIBV8_CACHE").env_remove("LIBV8_CACHE_MODE");
+        build
+    }
+
+    /// Waits for a build, which is told when we are to stop, and ends with us however we end: the next chain empties its folder.
+    fn to_its_end(&self, build: &Command) -> Result<ExitStatus> {
+        let mut tied = Tied::spawn(&mut process::tied_politely(build))?;
+        let mut is_told = false;
+        while !tied.wait(Duration::from_millis(200)) {
+            if !is_told && (self.stop_wanted)() {
+                tied.interrupt();
+                is_told = true;
+            }
+        }
+        tied.finish()
+    }
 }
 
 /// A new folder, or one in which a chain was played. Another one, the repository say with its `artifacts/`, is left as it is.
-fn enter(folder: &Path, is_users: bool) -> Result<()> {
+///
+/// While the file that is returned is open, no other chain is played there.
+fn enter(folder: &Path, is_users: bool) -> Result<File> {
     fs::create_dir_all(folder).or_io("create", folder)?;
     let mark = folder.join(MARK_FILE);
     let is_empty = fs::read_dir(folder).or_io("read", folder)?.next().is_none();
@@ -179,7 +205,15 @@ fn enter(folder: &Path, is_users: bool) -> Result<()> {
         return Err(Error::usage(format!("{} is not empty", folder.display()))
             .help("name a new folder: a chain removes what an earlier one left there"));
     }
-    fs::write(&mark, "").or_io("write", &mark)
+    let file = File::create(&mark).or_io("create", &mark)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::failed(format!("another chain is being played in {}", folder.display()))
+                .help("wait for it, or name another --folder"))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &mark, &error)),
+    }
 }
 
 /// Where ninja stood: the last `[done/total]` in the one build log of a machine.
@@ -256,17 +290,14 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
     struct World {
         folder: Folder,
         program: PathBuf,
+        cell: Cell,
+        flags: Simulate,
     }
 
     impl World {
         fn new(per_slice: u32) -> World {
             let folder = Folder::new();
             let program = folder.program("build", &format!("PER_SLICE={per_slice}\n{BUILD}"));
-            World { folder, program }
-        }
-
-        fn play(&self) -> Result<Vec<Row>> {
-            let cell = Cell { target: "t".into(), variant: "v".into() };
             let flags = Simulate {
                 cell: flags::Cell { target: None, variant: "v".into() },
                 slice: Duration::from_secs(300),
@@ -274,17 +305,24 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
                 keep_downloads: false,
                 folder: None,
             };
-            let (program, folder) = (self.program.clone(), self.folder.path().join("chain"));
-            let chain = Chain {
-                program,
-                cell: &cell,
+            World { folder, program, cell: Cell { target: "t".into(), variant: "v".into() }, flags }
+        }
+
+        fn chain<'a>(&'a self, stop_wanted: &'a dyn Fn() -> bool) -> Chain<'a> {
+            Chain {
+                program: self.program.clone(),
+                cell: &self.cell,
                 v8_version: "1",
-                folder,
+                folder: self.folder.path().join("chain"),
                 is_users: true,
                 downloads: None,
-                flags: &flags,
-            };
-            chain.play()
+                flags: &self.flags,
+                stop_wanted,
+            }
+        }
+
+        fn play(&self) -> Result<Vec<Row>> {
+            self.chain(&|| false).play()
         }
     }
 
@@ -328,6 +366,41 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("chain is not empty"), "{error}");
         assert!(archive.is_file() && !world.folder.path().join("chain/libv8-simulate").exists());
+    }
+
+    #[test]
+    fn two_chains_are_not_played_in_one_folder() {
+        let world = World::new(3);
+        let held = enter(&world.folder.path().join("chain"), true).unwrap();
+        let error = world.play().unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("another chain is being played in"), "{error}");
+        drop(held);
+        world.play().unwrap();
+    }
+
+    #[test]
+    fn f54_a_stop_is_passed_on_to_the_build() {
+        let world = World::new(3);
+        let [ready, told] = ["ready", "told"].map(|name| world.folder.path().join(name));
+        let (begin, end) =
+            (format!("touch {}", ready.display()), format!("touch {}; exit 75", told.display()));
+        let waits = "i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";
+        fs::write(&world.program, format!("#!/bin/sh\ntrap '{end}' TERM\n{begin}\n{waits}\n")).unwrap();
+        let error = world.chain(&|| ready.exists()).play().unwrap_err();
+        assert_eq!(error.exit_code(), 75);
+        assert!(told.exists(), "it was waited for");
+    }
+
+    #[test]
+    fn machines_have_no_store_of_the_users() {
+        let world = World::new(3);
+        let build = world.chain(&|| false).build(Path::new("/machine"));
+        let mut envs: Vec<_> = build.get_envs().collect();
+        envs.sort();
+        let [cache, folder, mode, machine] =
+            ["LIBV8_CACHE", "LIBV8_CACHE_DIR", "LIBV8_CACHE_MODE", "/machine"].map(std::ffi::OsStr::new);
+        assert_eq!(envs, [(cache, None), (folder, Some(machine)), (mode, None)]);
     }
 
     #[test]
