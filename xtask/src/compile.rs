@@ -14,7 +14,7 @@ use crate::caches::{Choice, Mode};
 use crate::distribute::{self, Cluster, Dispatcher};
 use crate::error::{IoContext as _, Result};
 use crate::ninja::{self, Outcome};
-use crate::paths::write_whole;
+use crate::paths::{short_name, write_whole};
 use crate::pch;
 use crate::plan::Plan;
 use crate::process;
@@ -122,7 +122,12 @@ pub fn compile(
         variant: plan.variant.clone(),
         build_id: plan.build_id.to_string(),
     };
-    let fills = Fill::read(sccache_dir);
+    // What lies beside a folder of the user's is the user's.
+    let fills_of = match options.cache.folder() {
+        Some(folder) => sccache_dir.with_file_name(format!("sccache-{}", short_name(folder))),
+        None => sccache_dir.to_owned(),
+    };
+    let fills = Fill::read(&fills_of);
     let server = Server::start(&Settings {
         program: &toolchain.sccache,
         local: sccache_dir,
@@ -131,7 +136,7 @@ pub fn compile(
         choice: options.cache,
     })?;
     if options.cache.mode == Mode::ReadWrite {
-        fill.write(sccache_dir);
+        fill.write(&fills_of);
     }
     let cluster = options.cluster.map(|cluster| (cluster, Dispatcher::start(cluster, toolchain, &build.out)));
     let dispatcher = cluster.as_ref().and_then(|(_, started)| started.as_ref().ok());
