@@ -13,9 +13,8 @@ use v8_archive::Sha256;
 use crate::caches::{Choice, Mode};
 use crate::distribute::{self, Cluster, Dispatcher};
 use crate::error::{IoContext as _, Result};
-use crate::memory::Peak;
 use crate::ninja::{self, Outcome};
-use crate::paths::write_whole;
+use crate::paths::{short_name, write_whole};
 use crate::pch;
 use crate::plan::Plan;
 use crate::process;
@@ -28,6 +27,7 @@ pub mod configure;
 mod depot_tests;
 #[cfg(all(test, target_os = "linux"))]
 mod patch_tests;
+pub mod plain;
 mod stale;
 
 pub use configure::{Build, Wrapper, compilations, configure, configure_with};
@@ -70,6 +70,9 @@ pub struct Statistics {
     pub cache_write_errors: u64,
     /// Compiles that only worked without their precompiled header.
     pub header_fallbacks: usize,
+    /// Whether the run was stopped or failed, so that it is not that of a whole library.
+    #[serde(default)]
+    pub is_part: bool,
     /// More of the caches.
     #[serde(default)]
     pub cache: Report,
@@ -84,9 +87,6 @@ pub struct Statistics {
 
 /// What the last run of ninja that did something was like, in its folder.
 pub const STATISTICS: &str = "build.json";
-
-/// What the parts of a plain build have cost that was stopped, in ninja's folder.
-pub const PART: &str = "build-part.json";
 
 /// Written into ninja's folder when a library is whole; it holds the build id that the library was built for.
 const BUILT_FILE: &str = "libv8-built";
@@ -103,6 +103,9 @@ fn mark_built(plan: &Plan, build: &Build) -> Result<()> {
 }
 
 /// Compiles the library. Stops at the deadline, and when the user or the system wants it, with everything kept.
+///
+/// Also of a build that is stopped or fails it is said what came from the cache, and why not more: it is the slow ones of which
+/// that is asked.
 pub fn compile(
     plan: &Plan,
     build: &Build,
@@ -119,7 +122,12 @@ pub fn compile(
         variant: plan.variant.clone(),
         build_id: plan.build_id.to_string(),
     };
-    let fills = Fill::read(sccache_dir);
+    // What lies beside a folder of the user's is the user's.
+    let fills_of = match options.cache.folder() {
+        Some(folder) => sccache_dir.with_file_name(format!("sccache-{}", short_name(folder))),
+        None => sccache_dir.to_owned(),
+    };
+    let fills = Fill::read(&fills_of);
     let server = Server::start(&Settings {
         program: &toolchain.sccache,
         local: sccache_dir,
@@ -128,7 +136,7 @@ pub fn compile(
         choice: options.cache,
     })?;
     if options.cache.mode == Mode::ReadWrite {
-        fill.write(sccache_dir);
+        fill.write(&fills_of);
     }
     let cluster = options
         .cluster
@@ -138,17 +146,17 @@ pub fn compile(
     server.prepare(&mut command);
     command.envs(dispatcher.map(Dispatcher::variable));
     pch::journal::begin_run(&build.out, true)?;
-    let outcome = run_ninja(&command, build, &server, options.deadline);
+    let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
+    write_whole(&fallbacks, "")?;
+    let ran = run_ninja(&command, build, &server, options.deadline);
     let mut report = server.finish();
     let cluster = cluster.map(|(cluster, started)| match started {
         Ok(dispatcher) => dispatcher.finish(),
         Err(why) => cluster.unused(why),
     });
-    let (outcome, repeated_steps) = outcome?;
+    let (outcome, repeated_steps) = ran?;
     report.repeated_steps = repeated_steps;
     report.low_because = report.why_low(&fills, &fill);
-    mark_built(plan, build)?;
-    let fallbacks = build.out.join(pch::shim::FOLDER).join(pch::shim::FALLBACKS_FILE);
     let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
     let statistics = Statistics {
         steps: outcome.steps,
@@ -159,15 +167,26 @@ pub fn compile(
         cache_misses: report.counts.misses,
         cache_write_errors: report.counts.write_errors,
         header_fallbacks: fs::read_to_string(fallbacks).map_or(0, |text| text.lines().count()),
+        is_part: outcome.failure.is_some(),
         cache: report,
         cluster,
         peak_memory_bytes: outcome.memory.map(|peak| peak.total_bytes),
         largest_process_bytes: outcome.memory.map(|peak| peak.process_bytes),
     };
-    if outcome.steps > 0 {
-        write_json(&build.out.join(STATISTICS), &statistics)?;
+    let file = build.out.join(STATISTICS);
+    let Some(failure) = outcome.failure else {
+        mark_built(plan, build)?;
+        if outcome.steps > 0 {
+            write_json(&file, &statistics)?;
+        }
+        return Ok(statistics);
+    };
+    if outcome.steps > 0 || statistics.cache_hits + statistics.cache_misses > 0 {
+        eprintln!("compiled until then: {}", summary(&statistics));
+        // A full disk is not what is to be told of a build that failed.
+        let _ = write_json(&file, &statistics);
     }
-    Ok(statistics)
+    Err(failure.error)
 }
 
 /// As many steps as the cluster and this machine have processors: sccache counts the compilers that run here, and who waits for
@@ -179,7 +198,7 @@ fn jobs(wanted: Option<NonZeroU32>, dispatcher: Option<&Dispatcher>) -> Option<N
     })
 }
 
-/// Runs ninja, and once more what failed inside sccache; gives the steps of all runs, and how many were run again.
+/// Runs ninja, and once more what failed inside sccache; gives what came of all runs, and how many steps were run again.
 ///
 /// The second time sccache does not look into its caches: an entry that it cannot take apart would break it again.
 fn run_ninja(
@@ -198,32 +217,29 @@ fn run_ninja(
         }
         ninja::run(again, log, deadline, &hits)
     };
-    let (mut steps, mut memory, mut repeated) = (0, None, BTreeSet::new());
-    let higher = |one: Option<Peak>, other: Option<Peak>| match one.zip(other) {
-        Some((one, other)) => Some(one.or_higher(other)),
-        None => one.or(other),
-    };
-    loop {
-        let outcome = run(&[], &ninja::log_path(&build.out))?;
-        steps += outcome.steps;
-        memory = higher(memory, outcome.memory);
-        let Some(broken) = outcome.broken else {
-            let repeated = u32::try_from(repeated.len()).unwrap_or(u32::MAX);
-            return Ok((Outcome { steps, broken: None, memory }, repeated));
+    let (mut sum, mut repeated) = (Outcome { steps: 0, failure: None, memory: None }, BTreeSet::new());
+    let mut add = |outcome: Outcome| {
+        sum.steps += outcome.steps;
+        sum.memory = match sum.memory.zip(outcome.memory) {
+            Some((one, other)) => Some(one.or_higher(other)),
+            None => sum.memory.or(outcome.memory),
         };
+        outcome.failure
+    };
+    let failure = loop {
+        let Some(failure) = add(run(&[], &ninja::log_path(&build.out))?) else { break None };
+        let outputs = &failure.inside_sccache;
         // Ninja knows nothing of our patience: what has been repeated is not repeated a second time.
-        if broken.outputs.is_empty() || broken.outputs.iter().any(|output| repeated.contains(output)) {
-            return Err(broken.error);
+        if outputs.is_empty() || outputs.iter().any(|output| repeated.contains(output)) {
+            break Some(failure);
         }
-        eprintln!("note: sccache failed at {}; trying that once more", broken.outputs.join(", "));
-        let outcome = run(&broken.outputs, &build.out.join("build-repeated.log"))?;
-        steps += outcome.steps;
-        memory = higher(memory, outcome.memory);
-        if let Some(broken) = outcome.broken {
-            return Err(broken.error);
+        eprintln!("note: sccache failed at {}; trying that once more", outputs.join(", "));
+        if let Some(failure) = add(run(outputs, &build.out.join("build-repeated.log"))?) {
+            break Some(failure);
         }
-        repeated.extend(broken.outputs);
-    }
+        repeated.extend(failure.inside_sccache);
+    };
+    Ok((Outcome { failure, ..sum }, u32::try_from(repeated.len()).unwrap_or(u32::MAX)))
 }
 
 /// ninja without a target; what the compiler's wrapper needs is the caller's to add.
@@ -236,48 +252,6 @@ pub fn ninja_command(build: &Build, toolchain: &Toolchain, jobs: Option<NonZeroU
     // One line for each finished step, however long: the log is for machines too.
     command.env("NINJA_STATUS", "[%f/%t] ").env("PATH", toolchain.path()?);
     Ok(command)
-}
-
-/// Compiles the library with ninja and the compiler alone, in a folder configured with [`Wrapper::None`].
-///
-/// One that was stopped goes on, and what its parts cost is added up: too much by what the steps cost that were dropped
-/// with each stop. Steps and memory are those of the last part.
-pub fn compile_plain(
-    plan: &Plan,
-    build: &Build,
-    toolchain: &Toolchain,
-    jobs: Option<NonZeroU32>,
-) -> Result<Statistics> {
-    let started = Instant::now();
-    let cpu_before_s = process::children_cpu_s();
-    let mut command = ninja_command(build, toolchain, jobs)?;
-    command.arg(NINJA_TARGET);
-    pch::journal::begin_run(&build.out, false)?;
-    let outcome = ninja::run(command, &ninja::log_path(&build.out), None, &String::new);
-    let wall_s = started.elapsed().as_secs_f64();
-    let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
-    let earlier = read_part(&build.out);
-    let mut statistics = Statistics {
-        wall_s: earlier.wall_s + wall_s,
-        cpu_s: earlier.cpu_s.zip(cpu_s).map(|(earlier, now)| earlier + now),
-        ..earlier
-    };
-    let outcome = outcome.or_else(|error| {
-        write_json(&build.out.join(PART), &statistics)?;
-        Err(error)
-    })?;
-    mark_built(plan, build)?;
-    statistics.steps = outcome.steps;
-    statistics.peak_memory_bytes = outcome.memory.map(|peak| peak.total_bytes);
-    statistics.largest_process_bytes = outcome.memory.map(|peak| peak.process_bytes);
-    write_json(&build.out.join(STATISTICS), &statistics)?;
-    Ok(statistics)
-}
-
-/// What the parts of a plain build have cost that was stopped; nothing if it has not begun.
-fn read_part(out: &Path) -> Statistics {
-    let begun = fs::read(out.join(PART)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    begun.unwrap_or(Statistics { cpu_s: Some(0.0), ..Statistics::default() })
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

@@ -23,8 +23,8 @@ pub const TABLE: &[(&str, &str)] = &[
     ),
     (
         "LIBV8_CACHE",
-        "where compiled objects are shared: redis://, rediss://, s3://, webdav://, webdavs:// or file:///; \
-         the local folder stays in front of it",
+        "where compiled objects are shared: redis://, rediss://, s3://, webdav:// or webdavs://, behind the local folder; \
+         or file:///, in its place",
     ),
     ("LIBV8_CACHE_MODE", "read-only or read-write: whether compiled objects are kept, in any cache"),
     (

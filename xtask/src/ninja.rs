@@ -16,18 +16,18 @@ use crate::{env, signals};
 pub struct Outcome {
     /// Steps that ran in this run; 0 when everything was there.
     pub steps: u32,
-    /// Set when it did not end well, and every step that failed did so inside sccache.
-    pub broken: Option<Broken>,
+    /// Set when it did not end well.
+    pub failure: Option<Failure>,
     /// Memory of all that ran, sampled each second, where it is known.
     pub memory: Option<Peak>,
 }
 
-/// Steps that failed, though not by the compiler.
+/// Why a run has made a part only.
 #[derive(Debug)]
-pub struct Broken {
-    /// What they were to make, as ninja names it.
-    pub outputs: Vec<String>,
-    /// What to say if they fail again.
+pub struct Failure {
+    /// If every step that failed did so inside sccache, and not by the compiler: what they were to make, as ninja names it.
+    pub inside_sccache: Vec<String>,
+    /// What to say of it.
     pub error: Error,
 }
 
@@ -57,7 +57,11 @@ pub fn progress(line: &str) -> Option<(u32, u32)> {
 /// `more` is asked now and then for what else is worth saying of the progress.
 ///
 /// Past `deadline`, or when the user or the system asks us to stop, ninja is interrupted: it drops the steps under way
-/// whole, and the next run goes on from there. That is [`Error::stopped`], exit status 75.
+/// whole, and the next run goes on from there. That is a failure with [`Error::stopped`], exit status 75.
+///
+/// # Errors
+///
+/// Ninja cannot be run, or the log not be written.
 pub fn run(
     command: Command,
     log: &Path,
@@ -113,7 +117,8 @@ pub fn run(
                 None
             };
             if stop.is_some() {
-                interrupt(&mut child);
+                // It ends its own children and removes what they left half-written.
+                child.interrupt();
             }
         }
     }
@@ -123,9 +128,10 @@ pub fn run(
     }
     let status = child.finish()?;
     progress.end();
+    let steps = progress.last.as_ref().map_or(0, |step| step.done.saturating_sub(failures.count));
+    let mut outcome = Outcome { steps, failure: None, memory: memory.peak() };
     if status.success() {
-        let steps = progress.last.map_or(0, |step| step.done);
-        return Ok(Outcome { steps, broken: None, memory: memory.peak() });
+        return Ok(outcome);
     }
     if let Some(why) = stop {
         let at = progress.last.map_or("before the first step".to_owned(), |step| {
@@ -136,34 +142,17 @@ pub fn run(
                 u64::from(step.done) * 100 / u64::from(step.total.max(1))
             )
         });
-        return Err(Error::stopped(format!("{why} {at}; nothing is lost, the same command goes on")));
+        let error = Error::stopped(format!("{why} {at}; nothing is lost, the same command goes on"));
+        outcome.failure = Some(Failure { inside_sccache: Vec::new(), error });
+        return Ok(outcome);
     }
     let mut error = Error::failed(failures.message(status)).help(format!("the whole log: {}", log.display()));
     if failures.first.is_none() {
         error = error.help("the same command tries again, and keeps what was built");
     }
-    if failures.by_sccache == failures.count && failures.count > 0 {
-        let steps = progress.last.map_or(0, |step| step.done.saturating_sub(failures.count));
-        return Ok(Outcome {
-            steps,
-            broken: Some(Broken { outputs: failures.outputs, error }),
-            memory: memory.peak(),
-        });
-    }
-    Err(error)
-}
-
-/// Asks ninja to stop: it ends its own children and removes what they left half-written.
-///
-/// Not by SIGINT, which a shell makes its background jobs ignore.
-fn interrupt(child: &mut Tied) {
-    #[cfg(unix)]
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // It may have ended by itself in this moment.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    #[cfg(not(unix))]
-    child.kill();
+    let inside_sccache = if failures.by_sccache == failures.count { failures.outputs } else { Vec::new() };
+    outcome.failure = Some(Failure { inside_sccache, error });
+    Ok(outcome)
 }
 
 /// The first failing step: what ninja ran, and the first lines that say "error"; of all, whose fault it was.
@@ -360,7 +349,7 @@ mod process_tests {
     fn a_failure_names_the_step_and_its_first_error() {
         let script = "echo '[1/9] CXX a.o'; echo 'FAILED: [code=1] b.o'; echo 'clang++ -c b.cc'; echo 'b.cc:1:1: warning: w'; \
                       echo 'b.cc:2:1: error: e'; echo '[2/9] CXX c.o'; echo 'FAILED: d.o'; exit 1";
-        let error = run_script(script, None).0.unwrap_err();
+        let error = run_script(script, None).0.unwrap().failure.unwrap().error;
         assert_eq!(error.exit_code(), 1);
         let text = error.to_string();
         assert!(text.contains("failed at [code=1] b.o\n    b.cc:2:1: error: e"), "{text}");
@@ -380,17 +369,21 @@ mod process_tests {
             None,
         );
         let outcome = outcome.unwrap();
-        let broken = outcome.broken.unwrap();
-        assert_eq!(broken.outputs, ["a.o", "b.o"]);
-        assert!(broken.error.to_string().contains("failed to execute compile"), "{}", broken.error);
+        assert_eq!(outcome.steps, 1, "what failed is no step that was made");
+        let failure = outcome.failure.unwrap();
+        assert_eq!(failure.inside_sccache, ["a.o", "b.o"]);
+        assert!(failure.error.to_string().contains("failed to execute compile"), "{}", failure.error);
         let (outcome, _) = run_script(&format!("{}{}exit 1", step("a.o", ours), step("b.o", theirs)), None);
-        assert_eq!(outcome.unwrap_err().exit_code(), 1);
+        let failure = outcome.unwrap().failure.unwrap();
+        assert_eq!((failure.error.exit_code(), failure.inside_sccache), (1, vec![]));
     }
 
     #[test]
     fn f54_a_deadline_stops_with_75_and_the_place() {
         let script = "trap 'exit 143' TERM; echo '[3/12] CXX a.o'; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done";
-        let error = run_script(script, Some(Duration::from_millis(400))).0.unwrap_err();
+        let outcome = run_script(script, Some(Duration::from_millis(400))).0.unwrap();
+        assert_eq!(outcome.steps, 3, "they are done");
+        let error = outcome.failure.unwrap().error;
         assert_eq!(error.exit_code(), 75);
         assert!(error.to_string().contains("at step 3 of 12 (25 %)"), "{error}");
     }

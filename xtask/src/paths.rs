@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use v8_archive::Sha256;
+
 use crate::env;
 use crate::error::{Error, IoContext as _, Result};
 
@@ -17,6 +19,14 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("remove", folder, &error))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file, if it is there.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
         _ => Ok(()),
     }
 }
@@ -51,10 +61,19 @@ pub fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A name for what we keep of a folder that is not ours: 16 hexadecimal digits.
+pub fn short_name(folder: &Path) -> String {
+    let mut digest = Sha256::of_bytes(folder.as_os_str().as_encoded_bytes()).to_string();
+    digest.truncate(16);
+    digest
+}
+
 /// The user's cache folder and what lies where in it.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// Where compiled objects lie, if not in it.
+    objects: Option<PathBuf>,
 }
 
 impl Cache {
@@ -68,7 +87,7 @@ impl Cache {
                     .help("set LIBV8_CACHE_DIR to a folder"));
             }
         };
-        Ok(Cache { root })
+        Ok(Cache::at(root))
     }
 
     /// The folder itself.
@@ -96,14 +115,21 @@ impl Cache {
         self.root.join("depot")
     }
 
-    /// sccache's local folder.
+    /// sccache's local folder, or the one in its place.
     pub fn sccache(&self) -> PathBuf {
-        self.root.join("sccache")
+        self.objects.clone().unwrap_or_else(|| self.root.join("sccache"))
     }
 
-    /// Which objects of sccache's folder each cell of the matrix has used: one list for each.
+    /// Which objects of that folder each cell of the matrix has used: one list for each.
     pub fn used(&self) -> PathBuf {
-        self.root.join("used")
+        let of_local = self.root.join("used");
+        self.objects.as_ref().map_or(of_local.clone(), |folder| of_local.join(short_name(folder)))
+    }
+
+    /// The same with compiled objects in a folder of the user's, if there is one; nothing else is written there.
+    #[must_use]
+    pub fn with_objects(&self, folder: Option<&Path>) -> Cache {
+        Cache { objects: folder.map(Path::to_owned), ..self.clone() }
     }
 
     /// Archives that `link-line` has unpacked, by their digests.
@@ -118,6 +144,6 @@ impl Cache {
 
     /// A cache in a folder of its own: another machine's, as `ci simulate` plays it, or a test's.
     pub fn at(root: PathBuf) -> Cache {
-        Cache { root }
+        Cache { root, objects: None }
     }
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use super::Cost;
 use crate::caches::Choice;
-use crate::compile::{self, Options, Statistics, Wrapper};
+use crate::compile::{self, Options, Statistics, Wrapper, plain};
 use crate::error::{Error, IoContext as _, Result};
-use crate::paths::remove_folder;
+use crate::paths::{remove_file, remove_folder};
 use crate::pch::policy::Policy;
 use crate::plan::Plan;
 use crate::sccache::{Server, Settings};
@@ -90,7 +90,7 @@ impl Builds<'_> {
         let build = compile::configure_with(&plan, self.toolchain, wrapper)?;
         eprintln!("compiling in {}", plan.out.display());
         let statistics = match kind {
-            Kind::Plain => compile::compile_plain(&plan, &build, self.toolchain, self.jobs)?,
+            Kind::Plain => plain::compile_plain(&plan, &build, self.toolchain, self.jobs)?,
             _ => {
                 let cache = Choice::default();
                 let options = Options {
@@ -115,14 +115,13 @@ impl Builds<'_> {
     /// From where it is to its end, after an interruption too; so what it costs is no measure of a build.
     pub fn complete(&self, kind: Kind) -> Result<()> {
         self.again(kind)?;
-        let statistics = self.plan_for(kind).out.join(compile::STATISTICS);
-        fs::remove_file(&statistics).or_io("remove", &statistics)
+        remove_file(&self.plan_for(kind).out.join(compile::STATISTICS))
     }
 
     /// Goes on with a plain build that was stopped since this machine was started; nothing if there is none.
     pub fn stopped_plain(&self) -> Result<Option<Cost>> {
-        let part = self.plan_for(Kind::Plain).out.join(compile::PART);
-        if is_of_this_start(&part) { self.again(Kind::Plain).map(Some) } else { Ok(None) }
+        let is_known = plain::stopped(&self.plan_for(Kind::Plain), self.toolchain).is_some();
+        if is_known { self.again(Kind::Plain).map(Some) } else { Ok(None) }
     }
 
     /// What the plain build that is there has cost, if it is whole and was made since this machine was started.
@@ -130,7 +129,7 @@ impl Builds<'_> {
     /// It takes hours, and does not depend on anything of ours: a measurement after it need not make it again.
     pub fn kept_plain(&self) -> Option<Cost> {
         let statistics = self.plan_for(Kind::Plain).out.join(compile::STATISTICS);
-        if !self.is_there(Kind::Plain) || !is_of_this_start(&statistics) {
+        if !self.is_there(Kind::Plain) || !plain::is_of_this_start(&statistics) {
             return None;
         }
         let statistics: Statistics = serde_json::from_slice(&fs::read(statistics).ok()?).ok()?;
@@ -181,12 +180,6 @@ impl Builds<'_> {
         };
         Ok(half.and_then(self.again(Kind::Resume)?))
     }
-}
-
-/// Whether a file was written since this machine was started: what an earlier start measured may be another machine's.
-fn is_of_this_start(path: &Path) -> bool {
-    let made = fs::metadata(path).and_then(|data| data.modified()).ok();
-    made.zip(process::machine_started()).is_some_and(|(made, started)| made >= started)
 }
 
 /// Runs ninja until half of its steps are done, then kills it; how many were.

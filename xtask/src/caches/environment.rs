@@ -36,9 +36,8 @@ pub fn variables(choice: &Choice, local: &Path) -> Vec<(&'static str, OsString)>
         Mode::ReadWrite => "READ_WRITE",
         Mode::ReadOnly => "READ_ONLY",
     };
-    let folder = if let Store::Folder(folder) = &choice.store { folder } else { local };
     let mut all: Vec<(&'static str, OsString)> = vec![
-        ("SCCACHE_DIR", folder.into()),
+        ("SCCACHE_DIR", choice.folder().unwrap_or(local).into()),
         ("SCCACHE_CACHE_SIZE", CACHE_SIZE.into()),
         ("SCCACHE_LOCAL_RW_MODE", mode.into()),
     ];

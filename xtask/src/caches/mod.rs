@@ -4,7 +4,7 @@ mod address;
 mod environment;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use environment::{clean, variables};
 
@@ -123,6 +123,14 @@ impl Default for Choice {
 }
 
 impl Choice {
+    /// The folder in place of the local one, if the user has named one.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.store {
+            Store::Folder(folder) => Some(folder),
+            Store::Local | Store::Redis { .. } | Store::S3 { .. } | Store::WebDav { .. } => None,
+        }
+    }
+
     /// `LIBV8_CACHE` and `LIBV8_CACHE_MODE`. Opens nothing.
     pub fn of_user() -> Result<Choice> {
         let text = |name: &str, value: Option<std::ffi::OsString>| {

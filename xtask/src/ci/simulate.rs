@@ -5,16 +5,21 @@
 //! build folder, since a few thousand hits cost minutes, and a build folder is ten times larger and full of times that a
 //! copy does not keep. cargo's registry is the user's own on every machine.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::Simulate;
 use crate::objects::{self, Cell};
 use crate::paths::{Cache, remove_folder};
+use crate::process::Tied;
 use crate::workspace::Workspace;
 use crate::{ninja, process, signals};
+
+/// In the folder of chains: what is in it is theirs, and may be removed by the next one. Locked while one is played.
+const MARK_FILE: &str = "libv8-simulate";
 
 /// CONFIG_HZ of Linux is 100 or more.
 const TICK: Duration = Duration::from_millis(10);
@@ -47,9 +52,13 @@ struct Chain<'a> {
     cell: &'a Cell,
     v8_version: &'a str,
     folder: PathBuf,
+    /// Whether the user has named it: then there may be something else in it.
+    is_users: bool,
     /// Given to every machine.
     downloads: Option<PathBuf>,
     flags: &'a Simulate,
+    /// Whether somebody has asked us to stop.
+    stop_wanted: &'a dyn Fn() -> bool,
 }
 
 /// Plays the chain to its end. A slice that adds nothing is an error: the next one would add nothing either.
@@ -61,8 +70,10 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
         cell,
         v8_version: &workspace.matrix.v8.version,
         folder: std::path::absolute(&folder).or_io("make absolute", &folder)?,
+        is_users: flags.folder.is_some(),
         downloads: flags.keep_downloads.then(|| workspace.cache.downloads()),
         flags,
+        stop_wanted: &signals::stop_wanted,
     };
     signals::listen()?;
     chain.play()
@@ -71,7 +82,7 @@ pub fn run(workspace: &Workspace, cell: &Cell, flags: &Simulate) -> Result<Vec<R
 impl Chain<'_> {
     fn play(&self) -> Result<Vec<Row>> {
         let file = self.folder.join("objects.cache");
-        fs::create_dir_all(&self.folder).or_io("create", &self.folder)?;
+        let _lock = enter(&self.folder, self.is_users)?;
         // From nothing: what an earlier chain left would be its work, and not this one's.
         for left in [&file, &self.folder.join("artifacts")] {
             if left.is_dir() {
@@ -89,7 +100,7 @@ impl Chain<'_> {
             if whole {
                 return Ok(rows);
             }
-            if signals::stop_wanted() {
+            if (self.stop_wanted)() {
                 return Err(Error::stopped("interrupted; a chain begins anew, since its machines are empty"));
             }
             if misses == 0 {
@@ -119,16 +130,9 @@ impl Chain<'_> {
         std::thread::sleep(2 * TICK);
         let began = SystemTime::now() - TICK;
         let (started, cpu_before_s) = (Instant::now(), process::children_cpu_s());
-        let mut build = process::command(&self.program);
-        build.args(["build-v8", "--target", &self.cell.target, "--variant", &self.cell.variant]);
-        build.arg("--deadline").arg(format!("{}s", self.flags.slice.as_secs()));
-        build.arg("--output").arg(self.folder.join("artifacts"));
-        if let Some(jobs) = self.flags.jobs {
-            build.arg("--jobs").arg(jobs.to_string());
-        }
-        build.env("LIBV8_CACHE_DIR", &machine);
+        let build = self.build(&machine);
         eprintln!("slice {number}: $ LIBV8_CACHE_DIR={} {}", machine.display(), process::display(&build));
-        let status = process::status(&mut build)?;
+        let status = self.to_its_end(&build)?;
         let wall_s = started.elapsed().as_secs_f64();
         let cpu_s = process::children_cpu_s().zip(cpu_before_s).map(|(after, before)| after - before);
         let whole = match status.code() {
@@ -161,6 +165,54 @@ impl Chain<'_> {
         // The machine is gone, as a runner is.
         remove_folder(&machine)?;
         Ok(row)
+    }
+
+    fn build(&self, machine: &Path) -> Command {
+        let mut build = process::command(&self.program);
+        build.args(["build-v8", "--target", &self.cell.target, "--variant", &self.cell.variant]);
+        build.arg("--deadline").arg(format!("{}s", self.flags.slice.as_secs()));
+        build.arg("--output").arg(self.folder.join("artifacts"));
+        if let Some(jobs) = self.flags.jobs {
+            build.arg("--jobs").arg(jobs.to_string());
+        }
+        // An empty machine has no store of the user's behind it, and writes into its own folder.
+        build.env("LIBV8_CACHE_DIR", machine).env_remove("LIBV8_CACHE").env_remove("LIBV8_CACHE_MODE");
+        build
+    }
+
+    /// Waits for a build, which is told when we are to stop, and ends with us however we end: the next chain empties its folder.
+    fn to_its_end(&self, build: &Command) -> Result<ExitStatus> {
+        let mut tied = Tied::spawn(&mut process::tied_politely(build))?;
+        let mut is_told = false;
+        while !tied.wait(Duration::from_millis(200)) {
+            if !is_told && (self.stop_wanted)() {
+                tied.interrupt();
+                is_told = true;
+            }
+        }
+        tied.finish()
+    }
+}
+
+/// A new folder, or one in which a chain was played. Another one, the repository say with its `artifacts/`, is left as it is.
+///
+/// While the file that is returned is open, no other chain is played there.
+fn enter(folder: &Path, is_users: bool) -> Result<File> {
+    fs::create_dir_all(folder).or_io("create", folder)?;
+    let mark = folder.join(MARK_FILE);
+    let is_empty = fs::read_dir(folder).or_io("read", folder)?.next().is_none();
+    if is_users && !is_empty && !mark.is_file() {
+        return Err(Error::usage(format!("{} is not empty", folder.display()))
+            .help("name a new folder: a chain removes what an earlier one left there"));
+    }
+    let file = File::create(&mark).or_io("create", &mark)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::failed(format!("another chain is being played in {}", folder.display()))
+                .help("wait for it, or name another --folder"))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &mark, &error)),
     }
 }
 
@@ -238,17 +290,14 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
     struct World {
         folder: Folder,
         program: PathBuf,
+        cell: Cell,
+        flags: Simulate,
     }
 
     impl World {
         fn new(per_slice: u32) -> World {
             let folder = Folder::new();
             let program = folder.program("build", &format!("PER_SLICE={per_slice}\n{BUILD}"));
-            World { folder, program }
-        }
-
-        fn play(&self) -> Result<Vec<Row>> {
-            let cell = Cell { target: "t".into(), variant: "v".into() };
             let flags = Simulate {
                 cell: flags::Cell { target: None, variant: "v".into() },
                 slice: Duration::from_secs(300),
@@ -256,10 +305,24 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
                 keep_downloads: false,
                 folder: None,
             };
-            let (program, folder) = (self.program.clone(), self.folder.path().join("chain"));
-            let chain =
-                Chain { program, cell: &cell, v8_version: "1", folder, downloads: None, flags: &flags };
-            chain.play()
+            World { folder, program, cell: Cell { target: "t".into(), variant: "v".into() }, flags }
+        }
+
+        fn chain<'a>(&'a self, stop_wanted: &'a dyn Fn() -> bool) -> Chain<'a> {
+            Chain {
+                program: self.program.clone(),
+                cell: &self.cell,
+                v8_version: "1",
+                folder: self.folder.path().join("chain"),
+                is_users: true,
+                downloads: None,
+                flags: &self.flags,
+                stop_wanted,
+            }
+        }
+
+        fn play(&self) -> Result<Vec<Row>> {
+            self.chain(&|| false).play()
         }
     }
 
@@ -275,7 +338,7 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         let mut left: Vec<_> =
             fs::read_dir(&chain).unwrap().flatten().map(|entry| entry.file_name()).collect();
         left.sort();
-        assert_eq!(left, ["artifacts", "objects.cache"], "machines are gone");
+        assert_eq!(left, ["artifacts", "libv8-simulate", "objects.cache"], "machines are gone");
         let calls = fs::read_to_string(world.folder.path().join("calls")).unwrap();
         let expected = format!(
             "build-v8 --target t --variant v --deadline 300s --output {} --jobs 2",
@@ -291,6 +354,53 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         assert_eq!(error.exit_code(), 1);
         let text = error.to_string();
         assert!(text.contains("slice 1 added no object: 5 min 00 s is too short"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_of_the_users_own_is_left_as_it_is() {
+        let world = World::new(3);
+        let archive = world.folder.path().join("chain/artifacts/libv8.tar.zst");
+        fs::create_dir_all(archive.parent().unwrap()).unwrap();
+        fs::write(&archive, "hours").unwrap();
+        let error = world.play().unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("chain is not empty"), "{error}");
+        assert!(archive.is_file() && !world.folder.path().join("chain/libv8-simulate").exists());
+    }
+
+    #[test]
+    fn two_chains_are_not_played_in_one_folder() {
+        let world = World::new(3);
+        let held = enter(&world.folder.path().join("chain"), true).unwrap();
+        let error = world.play().unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("another chain is being played in"), "{error}");
+        drop(held);
+        world.play().unwrap();
+    }
+
+    #[test]
+    fn f54_a_stop_is_passed_on_to_the_build() {
+        let world = World::new(3);
+        let [ready, told] = ["ready", "told"].map(|name| world.folder.path().join(name));
+        let (begin, end) =
+            (format!("touch {}", ready.display()), format!("touch {}; exit 75", told.display()));
+        let waits = "i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";
+        fs::write(&world.program, format!("#!/bin/sh\ntrap '{end}' TERM\n{begin}\n{waits}\n")).unwrap();
+        let error = world.chain(&|| ready.exists()).play().unwrap_err();
+        assert_eq!(error.exit_code(), 75);
+        assert!(told.exists(), "it was waited for");
+    }
+
+    #[test]
+    fn machines_have_no_store_of_the_users() {
+        let world = World::new(3);
+        let build = world.chain(&|| false).build(Path::new("/machine"));
+        let mut envs: Vec<_> = build.get_envs().collect();
+        envs.sort();
+        let [cache, folder, mode, machine] =
+            ["LIBV8_CACHE", "LIBV8_CACHE_DIR", "LIBV8_CACHE_MODE", "/machine"].map(std::ffi::OsStr::new);
+        assert_eq!(envs, [(cache, None), (folder, Some(machine)), (mode, None)]);
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn build(
     go_on("compiling")?;
     eprintln!("compiling {} {} in {}", plan.target, plan.variant, plan.out.display());
     let cell = Cell { target: plan.target.clone(), variant: plan.variant.clone() };
-    let record = Record::of(&workspace.cache, &cell);
+    let record = Record::of(&workspace.cache.with_objects(options.cache.folder()), &cell);
     record.begin()?;
     let compiled = compile::compile(plan, &build, toolchain, &workspace.cache.sccache(), options);
     // Also of a build that failed or was stopped: its objects are what the next machine goes on from.

@@ -1,8 +1,10 @@
 //! `cache`: compiled objects as one file, from one machine to another.
 
+use crate::caches::Choice;
 use crate::error::Result;
 use crate::flags::{self, Cache, CacheCommand};
 use crate::objects::{self, Carried, Cell, Index, Record};
+use crate::paths;
 use crate::workspace::Workspace;
 
 /// Exports, imports, or says what there is.
@@ -12,7 +14,7 @@ pub fn run(flags: &Cache) -> Result<()> {
         CacheCommand::Export { file, cell, max_size } => {
             let cell = cell_of(&workspace, cell)?;
             let v8 = &workspace.matrix.v8.version;
-            let carried = objects::export(&workspace.cache, &cell, v8, file, *max_size)?;
+            let carried = objects::export(&of_builds(&workspace)?, &cell, v8, file, *max_size)?;
             let Carried { written, left, file_bytes } = carried;
             eprintln!(
                 "{written} objects of {cell}, {}; {left} left out for their size",
@@ -21,12 +23,13 @@ pub fn run(flags: &Cache) -> Result<()> {
             println!("{}", file.display());
         }
         CacheCommand::Import { files } => {
+            let cache = of_builds(&workspace)?;
             // A bad file among several must not leave half of them imported.
             for file in files {
                 objects::verify(file)?;
             }
             for file in files {
-                let (index, carried) = objects::import(&workspace.cache, file)?;
+                let (index, carried) = objects::import(&cache, file)?;
                 let Carried { written, left, .. } = carried;
                 eprintln!("{}: {written} objects of {}; {left} were there", file.display(), index.cell());
             }
@@ -38,13 +41,14 @@ pub fn run(flags: &Cache) -> Result<()> {
             println!("objects  {} in {}, all whole", entries.len(), mebibytes(file_bytes));
         }
         CacheCommand::Info { file: None } => {
-            let all = objects::list(&workspace.cache.sccache())?;
+            let cache = of_builds(&workspace)?;
+            let all = objects::list(&cache.sccache())?;
             let size_bytes =
                 |objects: &[objects::Object]| objects.iter().map(|object| object.size_bytes).sum();
-            println!("{}", workspace.cache.sccache().display());
+            println!("{}", cache.sccache().display());
             println!("{} objects, {}", all.len(), mebibytes(size_bytes(&all)));
             for cell in cells(&workspace) {
-                let record = Record::of(&workspace.cache, &cell);
+                let record = Record::of(&cache, &cell);
                 if record.exists() {
                     let used = record.objects()?;
                     println!("  {cell:<40} {} objects, {}", used.len(), mebibytes(size_bytes(&used)));
@@ -53,6 +57,11 @@ pub fn run(flags: &Cache) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where builds keep objects: in a folder that `LIBV8_CACHE` puts in the place of ours, if it does.
+fn of_builds(workspace: &Workspace) -> Result<paths::Cache> {
+    Ok(workspace.cache.with_objects(Choice::of_user()?.folder()))
 }
 
 /// The cell that was asked for; names that are not in the matrix are refused.

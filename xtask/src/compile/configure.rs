@@ -87,9 +87,11 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
         None => Generator::Gn(args_gn(plan, toolchain, policy.is_some())),
     };
     let compiler = Sha256::of_file(&toolchain.clangxx()).map_err(|error| Error::failed(error.to_string()))?;
-    let removed = stale::remove(out, &format!("{} {}", toolchain.compiler(), compiler.sha256), policy)?;
+    // What starts the compiler by its bytes, as sccache has it in its keys; sysroots are part of the toolchain's key.
+    let made_by = format!("{} {} {}", toolchain.compiler(), compiler.sha256, toolchain.key());
+    let removed = stale::remove(out, &made_by, policy)?;
     if removed > 0 {
-        eprintln!("  {removed} objects of another compiler, or another way with headers, are made again");
+        eprintln!("  {removed} objects of another toolchain, or another way with headers, are made again");
     }
     let pch = out.join(pch::shim::FOLDER);
     fs::create_dir_all(&pch).or_io("create", &pch)?;
@@ -97,7 +99,8 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let key = Sha256::of_bytes(recipe.as_bytes());
     let mark = out.join("libv8-configured.json");
     let known: Option<Configured> = fs::read(&mark).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    if let Some(known) = known.filter(|known| known.key == key) {
+    let groups = pch.join(pch::shim::GROUPS_FILE);
+    if let Some(known) = known.filter(|known| known.key == key && groups.is_file()) {
         return Ok(Build { out: out.clone(), dropped_flags: known.dropped_flags, _locks: locks });
     }
     eprintln!("configuring {}", out.display());
@@ -105,7 +108,7 @@ pub fn configure_with(plan: &Plan, toolchain: &Toolchain, wrapper: Wrapper) -> R
     let dropped_flags = drop_unknown_flags(out, &toolchain.clangxx(), &plan.row.clang_target)?;
 
     let compilations = compilations(toolchain, out, &["cxx", "cc", "asm"])?;
-    write_json(&pch.join(pch::shim::GROUPS_FILE), &Groups::from_compilations(&compilations))?;
+    write_json(&groups, &Groups::from_compilations(&compilations))?;
     write_json(&mark, &Configured { key, dropped_flags: dropped_flags.clone() })?;
     Ok(Build { out: out.clone(), dropped_flags, _locks: locks })
 }

@@ -1,5 +1,7 @@
 //! Configuring and compiling with small fake programs: what they are told, what becomes of what they say, in seconds.
 
+mod plain;
+
 use std::time::Duration;
 
 use super::configure::OVERLAY;
@@ -279,6 +281,30 @@ fn what_is_configured_is_configured_once_until_something_changes() {
 }
 
 #[test]
+fn another_sysroot_behind_the_same_paths_makes_everything_anew_once() {
+    let mut world = World::new("");
+    drop(world.configure().unwrap());
+    let out = world.plan.out.clone();
+    let made = ["obj/v8/a.o", "pch/obj.v8-0123456789ab.json"];
+    let make = || made.map(|name| fs::write(out.join(name), "").unwrap());
+    let left = || made.into_iter().filter(|name| out.join(name).exists()).count();
+    make();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 2, "the same toolchain");
+    // The same compiler and the same arguments: only the folder is named by another key.
+    let compiler = fs::read(world.toolchain.clangxx()).unwrap();
+    world.toolchain.llvm = world.folder.path().join("0123456789abcdef/llvm");
+    let program = world.folder.program("0123456789abcdef/llvm/bin/clang++", "");
+    fs::write(program, compiler).unwrap();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 0, "another one");
+    assert!(out.join(pch::shim::FOLDER).join(pch::shim::GROUPS_FILE).is_file());
+    make();
+    drop(world.configure().unwrap());
+    assert_eq!(left(), 2, "once");
+}
+
+#[test]
 fn gn_that_fails_is_shown_with_its_log_and_asked_again() {
     let mut world = World::new("");
     let good = world.toolchain.gn.clone();
@@ -330,6 +356,18 @@ fn a_compile_that_fails_is_shown_and_the_server_stopped() {
     assert!(text.contains("a.cc:7:1: error: no such thing\n  the command: clang++ -c a.cc"), "{text}");
     assert!(text.contains("build.log"), "{text}");
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+    let kept: Statistics = serde_json::from_str(&world.read("build.json")).unwrap();
+    assert_eq!((kept.is_part, kept.cache_hits, kept.cache_misses), (true, 2, 1), "of a failure most of all");
+}
+
+#[test]
+fn compiles_without_their_header_are_counted_in_each_run_by_itself() {
+    let world = World::new(
+        "echo '[1/1] CXX a.o'; if test -e \"$LOG.first\"; then exit 0; fi; touch \"$LOG.first\"
+         printf 'obj/a.o\\nobj/b.o\\n' >> \"$2/pch/fallbacks.log\"",
+    );
+    let counts = [(); 2].map(|()| world.compile(None).unwrap().header_fallbacks);
+    assert_eq!(counts, [2, 0]);
 }
 
 #[test]
@@ -372,23 +410,9 @@ fn f54_a_deadline_stops_with_75_and_the_same_call_goes_on() {
     assert_eq!(error.exit_code(), 75);
     assert!(error.to_string().contains("at step 1 of 2 (50 %)"), "{error}");
     assert_eq!(world.calls("sccache").last().unwrap(), "--stop-server");
+    let kept = || serde_json::from_str::<Statistics>(&world.read("build.json")).unwrap();
+    assert_eq!((kept().is_part, kept().steps, kept().cache_hits), (true, 1, 2));
     assert_eq!(world.compile(None).unwrap().steps, 2);
+    assert!(!kept().is_part);
     assert_eq!(world.calls("gn").len(), 1, "what was configured stays");
-}
-
-#[test]
-fn a_plain_build_that_was_stopped_goes_on_and_counts_both_parts() {
-    let world = World::new(
-        "n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done\n[ -e \"$LOG.second\" ] || { touch \"$LOG.second\"; exit 1; }\n\
-         echo '[1/1] a'",
-    );
-    let build = configure_with(&world.plan, &world.toolchain, Wrapper::None).unwrap();
-    let run = || compile_plain(&world.plan, &build, &world.toolchain, None);
-    run().unwrap_err();
-    let part = read_part(&build.out);
-    let whole = run().unwrap();
-    assert!(part.wall_s > 0.0 && part.cpu_s.unwrap() > 0.0, "{part:?}");
-    assert!(whole.wall_s > part.wall_s && whole.cpu_s > part.cpu_s, "{part:?} {whole:?}");
-    // As text: reading a number again may round it.
-    assert_eq!(world.read(STATISTICS), serde_json::to_string_pretty(&whole).unwrap());
 }

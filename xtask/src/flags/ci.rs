@@ -106,7 +106,8 @@ pub struct Simulate {
     /// Give every machine this one's downloads, instead of fetching for each slice as a real runner does
     #[arg(long)]
     pub keep_downloads: bool,
-    /// Where the machines, the cache file and the archive lie [default: simulate in the cache folder]
+    /// Where the machines, the cache file and the archive lie: a new folder, or that of an earlier chain, whose work is then removed
+    /// [default: simulate in the cache folder]
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
 }

@@ -88,7 +88,7 @@ pub fn export(
     if !record.exists() {
         return Err(Error::usage(format!(
             "nothing is known of objects of {cell} in {}",
-            cache.root().display()
+            cache.sccache().display()
         ))
         .help(format!("cargo xtask build-v8 --target {} --variant {}", cell.target, cell.variant)));
     }
@@ -177,8 +177,9 @@ fn write(index: &Index, sccache: &Path, partial: &Path) -> Result<u64> {
 pub fn import(cache: &Cache, from: &Path) -> Result<(Index, Carried)> {
     let (index, file_bytes) = verify(from)?;
     let sccache = cache.sccache();
-    let incoming = cache.used().join(format!("incoming-{}", std::process::id()));
-    fs::create_dir_all(cache.used()).or_io("create", &cache.used())?;
+    // In the same file system as its place, under a name that sccache takes for a leftover of its own.
+    let incoming = sccache.join(format!(".sccachetmp-libv8-{}", std::process::id()));
+    fs::create_dir_all(&sccache).or_io("create", &sccache)?;
     let mut carried = Carried { file_bytes, ..Carried::default() };
     let mut open = Opened::new(from)?;
     for entry in &index.entries {

@@ -58,6 +58,33 @@ fn objects_travel_and_merge() {
     assert_eq!(export(&other, &cell(), "1.2.3.4", &again, None).unwrap().written, 4);
     let left: Vec<_> = fs::read_dir(other.used()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["pdp11-unknown-unix-release.list"], "nothing temporary is left");
+    assert!(fs::read_dir(other.sccache()).unwrap().flatten().all(|entry| entry.file_name().len() == 1));
+}
+
+#[test]
+fn a_folder_in_place_of_the_local_one_is_what_is_exported_imported_and_written_down() {
+    let folder = Folder::new();
+    let local = machine(&folder, "one", &[1, 2]);
+    let shared = folder.path().join("shared");
+    let of_user = |cache: &Cache| {
+        let choice = crate::caches::parse_store(&format!("file://{}", shared.display()));
+        let choice = crate::caches::Choice { store: choice.unwrap(), ..Default::default() };
+        cache.with_objects(choice.folder())
+    };
+    let file = folder.path().join("x.cache");
+    let error = export(&of_user(&local), &cell(), "1", &file, None).unwrap_err();
+    assert!(error.to_string().contains(&shared.display().to_string()), "of that nothing is known: {error}");
+    export(&local, &cell(), "1", &file, None).unwrap();
+    let (_, carried) = import(&of_user(&local), &file).unwrap();
+    assert_eq!((carried.written, numbers(&of_user(&local))), (2, vec![1, 2]));
+    let record = Record::of(&of_user(&local), &cell());
+    record.begin().unwrap();
+    fs::write(key(1).place(&shared), "x").unwrap();
+    record.end().unwrap();
+    assert_eq!(export(&of_user(&local), &cell(), "1", &file, None).unwrap().written, 2);
+    assert_eq!(export(&local, &cell(), "1", &file, None).unwrap().written, 2, "each has its own list");
+    let names = fs::read_dir(&shared).unwrap().flatten().map(|entry| entry.file_name());
+    assert!({ names }.all(|name| name.len() == 1), "nothing but objects is in it");
 }
 
 #[test]

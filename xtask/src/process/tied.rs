@@ -91,10 +91,16 @@ impl Tied {
         }
     }
 
-    /// Ends it at once.
-    #[cfg(not(unix))]
-    pub fn kill(&mut self) {
-        // It may have ended by itself in this moment.
+    /// Asks it to stop, and to end its own children; where that cannot be asked, it ends at once.
+    ///
+    /// Not by SIGINT, which a shell makes its background jobs ignore.
+    pub fn interrupt(&mut self) {
+        #[cfg(unix)]
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // It may have ended by itself in this moment.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        #[cfg(not(unix))]
         let _ = self.child.kill();
     }
 

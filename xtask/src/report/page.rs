@@ -85,8 +85,9 @@ fn totals(report: &Report) -> String {
     card("Precompiled headers", headers.0, headers.1);
     if let Some(statistics) = &report.statistics {
         let cpu = statistics.cpu_s.map_or("not known".to_owned(), |s| time((s * 1000.0) as u64));
+        let is_part = if statistics.is_part { ", which was stopped or failed" } else { "" };
         let of_last = format!(
-            "user and system, of the last run: {} steps, {} hits, {} misses",
+            "user and system, of the last run{is_part}: {} steps, {} hits, {} misses",
             statistics.steps, statistics.cache_hits, statistics.cache_misses
         );
         card("CPU", cpu, of_last);

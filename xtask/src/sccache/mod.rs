@@ -119,11 +119,7 @@ impl Server {
             choice: choice.clone(),
             local: local.to_owned(),
             // sccache looks only when it is asked for the first object.
-            local_bytes_before: size_bytes(if let Store::Folder(folder) = &choice.store {
-                folder
-            } else {
-                local
-            }),
+            local_bytes_before: size_bytes(choice.folder().unwrap_or(local)),
             environment,
             state: Mutex::default(),
         };
@@ -249,7 +245,7 @@ impl Shared {
     /// Starts a server and waits until it listens.
     fn launch(&self, choice: &Choice) -> Result<Tied, String> {
         let io = |error: std::io::Error| error.to_string();
-        if let Store::Folder(folder) = &choice.store {
+        if let Some(folder) = choice.folder() {
             std::fs::create_dir_all(folder).map_err(io)?;
             if let Some(other) = other_than_objects(folder).map_err(io)? {
                 return Err(format!("it holds {other:?}, which is no part of a cache"));

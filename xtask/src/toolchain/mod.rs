@@ -94,6 +94,11 @@ impl Toolchain {
         entry.map_or(String::new(), |entry| format!("{} {}", entry.name, entry.version))
     }
 
+    /// The key of its pins, recipe and sysroots, as its folder is named by.
+    pub fn key(&self) -> std::borrow::Cow<'_, str> {
+        self.llvm.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy()
+    }
+
     /// What starts the programs that this emulator is for, if the toolchain was asked for it: put in front of program and arguments.
     pub fn emulator(&self, name: &str) -> Option<PathBuf> {
         Some(self.llvm.join("bin").join(emulator::launcher(name))).filter(|path| path.is_file())
