@@ -8,7 +8,7 @@ use v8_archive::index::{Index, Moment};
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::Publish;
 use crate::paths::{self, Cache};
-use crate::publish::{self, Archive, Plan, Release, Selection, SigningKey, Wanted};
+use crate::publish::{self, Archive, Draft, Plan, Release, Selection, SigningKey, Wanted};
 use crate::signals;
 use crate::store::Store;
 use crate::workspace::Workspace;
@@ -70,7 +70,8 @@ pub fn run(flags: &Publish) -> Result<()> {
     };
     let name = &release.draft.release;
     let word = if release.is_begun { "going on with" } else { "beginning" };
-    eprintln!("{word} release {name} (number {}) in {store}", release.draft.number);
+    let Draft { number, expires, .. } = &release.draft;
+    eprintln!("{word} release {name} (number {number}, expires {expires}) in {store}");
     publish::publish(&store, &release, &archives, &key, &work.folder)?;
     eprintln!("{name} is the newest release of {store}\n  cargo xtask lock --from {store}   pins it");
     println!("{name}");

@@ -217,6 +217,10 @@ fn how_it_is_decided_what_to_publish() {
         |draft: &mut Draft| draft.number = 1,
         |draft: &mut Draft| draft.previous = None,
         |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("2026-08-01T10:00:00Z").unwrap(),
+        // No key has signed a draft: who can write to the store could have its index never expire.
+        |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("9999-12-31T23:59:59Z").unwrap(),
+        |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("2027-02-01T10:00:01Z").unwrap(),
+        |draft: &mut Draft| draft.created = v8_archive::index::Moment::parse("2026-08-01T10:00:01Z").unwrap(),
         |draft: &mut Draft| draft.archives[0].sha256 = Sha256::of_bytes(b"other"),
         |draft: &mut Draft| draft.absent = absence(),
     ] {
