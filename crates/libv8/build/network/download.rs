@@ -125,7 +125,10 @@ impl Download<'_> {
                 self.check_length(&answer, length)?;
             }
             206 => match answers::content_range(headers) {
-                Some((first, last, total)) if first == have && last + 1 == self.pin.size_bytes => {
+                // The numbers are the server's, and any of them can come.
+                Some((first, last, total))
+                    if first == have && last.checked_add(1) == Some(self.pin.size_bytes) =>
+                {
                     self.check_length(&answer, total)?;
                     partial.resume();
                 }
