@@ -94,9 +94,9 @@ pub fn fetch(
     for source in sources {
         let result = match (source, http) {
             (Source::File(path), _) => copy(path, &mut partial, pin, report),
-            (Source::Http { url, .. }, Http::Off(why)) => {
+            (Source::Http { .. }, Http::Off(why)) => {
                 let why = (*why).to_owned();
-                tried.push(Tried { place: url.clone(), why, kind: TriedKind::NotAsked });
+                tried.push(Tried { place: source.label(), why, kind: TriedKind::NotAsked });
                 continue;
             }
             #[cfg(feature = "fetch")]
