@@ -120,11 +120,12 @@ impl Download<'_> {
         let headers = &answer.headers;
         match answer.status.as_u16() {
             200 => {
+                let length = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
+                self.check_length(&answer, length)?;
+                // Not before: an answer that is another file is no reason to lose what has come of the right one.
                 if have > 0 {
                     partial.restart().map_err(Miss::Disk)?;
                 }
-                let length = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
-                self.check_length(&answer, length)?;
             }
             206 => match answers::content_range(headers) {
                 // The numbers are the server's, and any of them can come.
@@ -220,25 +221,35 @@ impl Download<'_> {
         let from =
             answer.redirected_to.as_ref().map(|url| format!(" (from {})", shown(url))).unwrap_or_default();
         match length {
-            length if length != Some(size) && answers::is_page(&answer.headers) => Err(self.wrong(&format!(
+            length if length != Some(size) && answers::is_page(&answer.headers) => Err(self.refused(&format!(
                 "it is a page for people{from}, not the archive of {size} bytes: of a login, or of a network that \
                  wants you to sign in"
             ))),
             Some(length) if length != size => {
-                Err(self.wrong(&format!("it has {length} bytes{from}, pinned are {size}")))
+                Err(self.refused(&format!("it has {length} bytes{from}, pinned are {size}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// The wrong file is no reason to look elsewhere: someone has to know.
+    /// The wrong file, of which not a byte was taken.
+    fn refused(&self, what: &str) -> Miss {
+        Miss::Wrong { why: self.not_the_file(what), spoiled: false }
+    }
+
+    /// The wrong file, after bytes of it were taken.
     fn wrong(&self, what: &str) -> Miss {
         self.forget();
-        Miss::Wrong(format!(
+        Miss::Wrong { why: self.not_the_file(what), spoiled: true }
+    }
+
+    /// No reason to look elsewhere: someone has to know.
+    fn not_the_file(&self, what: &str) -> String {
+        format!(
             "{}: this is not the file that was pinned: {what}\n\
              help: do not use it; tell who runs that server. A mirror of your own must hold the same bytes as the release",
             shown(self.url)
-        ))
+        )
     }
 
     /// The mark of what is there, if it came from this server.

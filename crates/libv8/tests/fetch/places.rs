@@ -91,7 +91,7 @@ fn proxy_settings(url: &str) -> Settings {
 }
 
 /// As a browser writes it.
-fn file_url(path: &str) -> String {
+pub fn file_url(path: &str) -> String {
     let escaped: String = path
         .bytes()
         .map(|byte| match byte {
