@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// What errors call the last step.
+pub(crate) const RENAME: &str = "rename to";
+
 /// A file or folder that is removed when dropped, unless it was moved to its final name.
 pub(crate) struct Temporary {
     path: PathBuf,
@@ -59,7 +62,7 @@ impl Temporary {
 
     /// Renames it, and makes the name survive a power cut where the system offers that.
     pub(crate) fn keep(mut self, target: &Path) -> Result<(), Error> {
-        fs::rename(&self.path, target).map_err(Error::io("rename to", target))?;
+        fs::rename(&self.path, target).map_err(Error::io(RENAME, target))?;
         self.kept = true;
         #[cfg(unix)]
         {
