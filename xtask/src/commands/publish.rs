@@ -47,6 +47,9 @@ pub fn run(flags: &Publish) -> Result<()> {
     let paths = selection.find(&folder, v8_version)?;
     let mut archives = publish::open_all(&paths)?;
     archives.sort_by(|one, other| one.name.cmp(&other.name));
+    for archive in &mut archives {
+        archive.icu_data = publish::icu_data(&workspace, &archive.descriptor)?;
+    }
 
     let work = Work::begin(&workspace.cache)?;
     let wanted = Wanted {

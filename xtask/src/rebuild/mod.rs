@@ -81,7 +81,7 @@ fn plan_of(reader: &Reader, workspace: &Workspace, cache: &Cache) -> Result<Plan
 }
 
 /// What to ask for, so that the plan is the archive's: its target, its variant, and the source it says it is of.
-fn what_of(descriptor: &Descriptor) -> Result<What> {
+pub fn what_of(descriptor: &Descriptor) -> Result<What> {
     let v8_archive::descriptor::Source { kind, version, .. } = &descriptor.source;
     let what = What::of(vec![descriptor.target.clone()], &descriptor.variant);
     let upstream = Upstream::default();
