@@ -10,6 +10,7 @@ use crate::flags::Publish;
 use crate::paths::{self, Cache};
 use crate::publish::{self, Archive, Draft, Plan, Release, Selection, SigningKey, Wanted};
 use crate::signals;
+use crate::source;
 use crate::store::Store;
 use crate::workspace::Workspace;
 
@@ -140,13 +141,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// Waits for another process that works in it.
+    /// Waits for another `publish` or `lock` that works in it, and says so.
     pub fn begin(cache: &Cache) -> Result<Work> {
         let root = cache.publishing();
         fs::create_dir_all(&root).or_io("create", &root)?;
-        let path = root.join("lock");
-        let lock = File::create(&path).or_io("create", &path)?;
-        lock.lock().or_io("lock", &path)?;
+        let lock = source::lock(&root.join("lock"), &|line| eprintln!("{line}"))?;
         let folder = root.join("work");
         // What a killed process has left.
         paths::remove_folder(&folder)?;
