@@ -37,6 +37,12 @@ impl Workspace {
 
     /// The plans for what was asked for, in that order.
     pub fn plans(&self, what: &What) -> Result<Vec<Plan>> {
+        self.plans_in(what, &self.cache)
+    }
+
+    /// The same with the trees in another folder. What V8's own repositories and Node's releases say is kept in this one's,
+    /// as everything that was fetched and is verified whenever it is used.
+    pub fn plans_in(&self, what: &What, cache: &Cache) -> Result<Vec<Plan>> {
         self.refuse_foreign_flags(what)?;
         let another = self.look_at_registry(what)?;
         let depot = self.look_at_upstream(what)?;
@@ -49,7 +55,7 @@ impl Workspace {
             another: another.as_ref(),
             repository: &self.repository,
             matrix: &self.matrix,
-            cache: &self.cache,
+            cache,
             host: Host::current(),
             own_clang: clang(what)
                 .map(|folder| toolchain::clang_version(&folder))

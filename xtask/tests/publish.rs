@@ -13,7 +13,11 @@ mod sample;
 
 use std::collections::BTreeMap;
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::process::Stdio;
 
 use publisher::{BOTH, FILES, V8, World, kill_after, release, said};
@@ -53,6 +57,25 @@ fn f43_killed_again_and_again_it_still_completes() {
     }
     world.published(&[]);
     assert_eq!(world.newest().unwrap().number, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn f54_one_that_waits_for_another_says_so_and_a_signal_ends_it() {
+    let world = World::new();
+    fs::create_dir_all(world.path("cache/publish")).unwrap();
+    let lock = fs::File::create(world.path("cache/publish/lock")).unwrap();
+    lock.lock().unwrap();
+    let mut child = world.publishing(&BOTH).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    lines.find(|line| line.starts_with("waiting for the process that holds ")).unwrap();
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(75), "{rest:?}");
+    assert!(world.newest().is_none());
+    drop(lock);
+    world.published(&[]);
 }
 
 #[test]

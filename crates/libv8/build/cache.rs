@@ -29,6 +29,7 @@ pub struct Slot {
     root: PathBuf,
     name: String,
     extension: &'static str,
+    is_own: bool,
 }
 
 /// What lies in a slot.
@@ -45,7 +46,12 @@ impl Slot {
     /// That of `pin` in the cache at `root`.
     pub fn new(root: &Path, pin: &Pin) -> Slot {
         let name = format!("{}-{}", pin.name.stem(), &pin.sha256.to_string()[..NAME_DIGITS]);
-        Slot { root: root.to_owned(), name, extension: pin.name.format().extension() }
+        Slot { root: root.to_owned(), name, extension: pin.name.format().extension(), is_own: false }
+    }
+
+    /// The same in a folder of this project alone, whose processes cargo already keeps apart.
+    pub fn own(root: &Path, pin: &Pin) -> Slot {
+        Slot { is_own: true, ..Slot::new(root, pin) }
     }
 
     fn path(&self, extension: &str) -> PathBuf {
@@ -103,6 +109,15 @@ impl Slot {
 
     /// Waits until no other process works here; the lock goes with the file. The error says why the cache cannot be written.
     pub fn lock(&self, report: Report<'_>) -> Result<File, String> {
+        self.lock_by(&File::try_lock, report)
+    }
+
+    /// The same with the lock of `try_lock`, for tests: some file systems of clusters have none, and cargo goes on there too.
+    pub fn lock_by(
+        &self,
+        try_lock: &dyn Fn(&File) -> Result<(), TryLockError>,
+        report: Report<'_>,
+    ) -> Result<File, String> {
         fs::create_dir_all(&self.root)
             .map_err(|error| format!("cannot create {}: {error}", self.root.display()))?;
         let path = self.path("lock");
@@ -112,8 +127,12 @@ impl Slot {
         let start = Instant::now();
         let mut waits = false;
         loop {
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => break,
+                Err(TryLockError::Error(error)) if self.is_own => {
+                    report(&Step::NoLock { why: format!("cannot lock {}: {error}", path.display()) });
+                    break;
+                }
                 Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_LIMIT => {
                     if !waits {
                         report(&Step::Waiting(path.clone()));

@@ -55,7 +55,7 @@ const PREBUILT: Variable = Variable {
 };
 const MIRROR: Variable = Variable {
     names: &["LIBV8_MIRROR"],
-    meaning: "where to fetch archives in place of their origin, which is not asked then: a URL (`https://`, `http://`, `file:///`) below which releases lie, or a template with `{release}`, `{name}` or `{sha256}`; several, separated by blanks or commas, are tried in turn. `https://user:password@host/` is used and never shown",
+    meaning: "where to fetch archives in place of their origin, which is not asked then: a URL (`https://`, `http://`, `file:///`) below which releases lie, or a template with `{release}`, `{name}` or `{sha256}`; several, separated by blanks or commas, are tried in turn. `https://user:password@host/` is used and never shown, nor is what follows a `?`",
     decides: false,
 };
 const CACHE_DIR: Variable = Variable {

@@ -28,7 +28,12 @@ pub enum Miss {
         unreachable: bool,
     },
     /// It gave something else. No other is asked: who fetches must know of it.
-    Wrong(String),
+    Wrong {
+        /// The reason.
+        why: String,
+        /// Whether bytes of it are in the partial file.
+        spoiled: bool,
+    },
     /// Our own disk.
     Disk(String),
 }
@@ -94,9 +99,9 @@ pub fn fetch(
     for source in sources {
         let result = match (source, http) {
             (Source::File(path), _) => copy(path, &mut partial, pin, report),
-            (Source::Http { url, .. }, Http::Off(why)) => {
+            (Source::Http { .. }, Http::Off(why)) => {
                 let why = (*why).to_owned();
-                tried.push(Tried { place: url.clone(), why, kind: TriedKind::NotAsked });
+                tried.push(Tried { place: source.label(), why, kind: TriedKind::NotAsked });
                 continue;
             }
             #[cfg(feature = "fetch")]
@@ -118,8 +123,10 @@ pub fn fetch(
                 let kind = if unreachable { TriedKind::Unreachable } else { TriedKind::Failed };
                 tried.push(Tried { place: source.label(), why, kind });
             }
-            Err(Miss::Wrong(why)) => {
-                partial.remove();
+            Err(Miss::Wrong { why, spoiled }) => {
+                if spoiled || partial.have_bytes() == 0 {
+                    partial.remove();
+                }
                 return Err(Failure::Stop(why));
             }
             Err(Miss::Disk(why)) => return Err(Failure::Stop(why)),
@@ -134,17 +141,18 @@ pub fn fetch(
 /// From a folder of this machine.
 fn copy(path: &Path, partial: &mut Partial<'_>, pin: &Pin, report: Report<'_>) -> Result<(), Miss> {
     let next = |error: std::io::Error| Miss::Next { why: error.to_string(), unreachable: false };
-    let wrong = |what: String| {
-        Miss::Wrong(format!(
+    let wrong = |what: String, spoiled: bool| {
+        let why = format!(
             "{}: this is not the file that was pinned: {what}\n\
              help: a mirror of your own must hold the same bytes as the release",
             path.display()
-        ))
+        );
+        Miss::Wrong { why, spoiled }
     };
     let mut file = File::open(path).map_err(next)?;
     let found = file.metadata().map_err(next)?.len();
     if found != pin.size_bytes {
-        return Err(wrong(format!("it has {found} bytes, pinned are {}", pin.size_bytes)));
+        return Err(wrong(format!("it has {found} bytes, pinned are {}", pin.size_bytes), false));
     }
     report(&Step::Asking { place: path.display().to_string(), have_bytes: 0 });
     partial.restart().map_err(Miss::Disk)?;
@@ -155,12 +163,12 @@ fn copy(path: &Path, partial: &mut Partial<'_>, pin: &Pin, report: Report<'_>) -
             break;
         }
         partial.add(&chunk[..count]).map_err(|refused| match refused {
-            Refused::TooMuch => wrong("it grows while it is read".to_owned()),
+            Refused::TooMuch => wrong("it grows while it is read".to_owned(), true),
             Refused::Disk(why) => Miss::Disk(why),
         })?;
     }
     match partial.wrong_digest() {
         None => Ok(()),
-        Some(sha256) => Err(wrong(format!("it has sha256 {sha256}, pinned is {}", pin.sha256))),
+        Some(sha256) => Err(wrong(format!("it has sha256 {sha256}, pinned is {}", pin.sha256), true)),
     }
 }

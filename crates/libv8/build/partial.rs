@@ -137,7 +137,7 @@ impl<'a> Partial<'a> {
         sync_folder(to)
     }
 
-    /// Removes it: what is in it is known to be wrong.
+    /// Removes it: what is in it is known to be wrong, or it is empty.
     pub fn remove(self) {
         drop(self.file);
         // If that fails, the next run finds it wrong again.

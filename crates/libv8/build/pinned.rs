@@ -56,7 +56,10 @@ impl Pinned<'_> {
     /// [`Failure`]; `accept`'s error as it is.
     pub fn obtain(&self, accept: impl Fn(&Descriptor) -> Result<(), String>) -> Result<Unpacked, Failure> {
         let own = self.out_dir.join("prebuilt");
-        let mut slot = Slot::new(self.cache.as_ref().unwrap_or(&own), self.pin);
+        let mut slot = match &self.cache {
+            Some(cache) => Slot::new(cache, self.pin),
+            None => Slot::own(&own, self.pin),
+        };
         let mut found = slot.look(self.pin);
         if let Found::Whole(unpacked) = found {
             return self.accepted(unpacked, accept);
@@ -66,7 +69,7 @@ impl Pinned<'_> {
             Ok(guard) => guard,
             Err(why) => {
                 (self.report)(&Step::Unwritable { why });
-                slot = Slot::new(&own, self.pin);
+                slot = Slot::own(&own, self.pin);
                 slot.lock(self.report).map_err(Failure::Stop)?
             }
         };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use v8_archive::lock::{self, Pin, Release};
 
-/// One place to ask for one file. Its `Display`-like [`label`](Source::label) never has a password in it.
+/// One place to ask for one file. Its `Display`-like [`label`](Source::label) never has a password or a query in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A file of this machine, or of one that is mounted.
@@ -23,9 +23,15 @@ impl Source {
     pub fn label(&self) -> String {
         match self {
             Source::File(path) => path.display().to_string(),
-            Source::Http { url, .. } => url.clone(),
+            Source::Http { url, .. } => shown(url),
         }
     }
+}
+
+/// A URL of a server as it may stand in a log: behind the `?` are signatures of stores, and tokens of mirrors, by which
+/// whoever reads them gets the file.
+pub fn shown(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(place, _)| format!("{place}?…"))
 }
 
 /// The places for `pin`, in the order in which they are asked. A mirror fails closed: with one, the origin is none of them.

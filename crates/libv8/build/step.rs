@@ -28,6 +28,8 @@ pub enum Step {
     Renamed(PathBuf),
     /// The cache cannot be written; `OUT_DIR` serves.
     Unwritable { why: String },
+    /// `OUT_DIR` cannot be locked, and serves without.
+    NoLock { why: String },
 }
 
 /// Told of each step.
@@ -48,6 +50,7 @@ impl fmt::Display for Step {
             Step::Unpacked => f.write_str("unpacked"),
             Step::Renamed(path) => write!(f, "ready: {}", path.display()),
             Step::Unwritable { why } => write!(f, "{why}; this project's own folder is used"),
+            Step::NoLock { why } => write!(f, "{why}; cargo's own lock has to do"),
         }
     }
 }

@@ -69,10 +69,10 @@ pub fn from_folder(
     Ok(Unpacked { root: root.to_owned(), descriptor })
 }
 
-/// Whether an earlier run left the archive of `expected` at `root`. It came there by one rename after every digest was
-/// verified, so sizes are enough to notice a disk that was cleaned.
+/// Whether an earlier run left the archive of `expected` at `root`, and each of its files is still what it was: what has
+/// happened to the disk since is not for a linker to find out.
 fn is_whole(root: &Path, expected: &Descriptor) -> bool {
-    v8_archive::check_folder(root, FolderCheck::Sizes)
+    v8_archive::check_folder(root, FolderCheck::Digests)
         .is_ok_and(|(descriptor, faults)| faults.is_empty() && descriptor == *expected)
 }
 

@@ -231,6 +231,8 @@ fn an_archive_is_unpacked_once_and_repaired() {
 
     for spoil in [
         (|root: &Path| fs::write(root.join("lib/libv8.a"), "longer").unwrap()) as fn(&Path),
+        // As long as it was: what a flipped bit or a power cut leaves.
+        |root| fs::write(root.join("lib/libv8.a"), "two").unwrap(),
         |root| fs::remove_file(root.join("include/libv8.h")).unwrap(),
         |root| fs::write(root.join("V8.json"), "{}").unwrap(),
         |root| fs::remove_file(root.join("V8.json")).unwrap(),

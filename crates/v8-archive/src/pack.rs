@@ -85,7 +85,8 @@ pub fn pack(
         }
     };
     file.sync_all().map_err(Error::io("sync", temporary.path()))?;
-    drop(file);
+    // Its lock tells others to leave it alone, to the end; but Windows lets nobody read what is locked.
+    let _locked = (!cfg!(windows)).then_some(file);
     // Read back, rather than hashed on the way: what is announced is what the disk returns.
     let SizedSha256 { size_bytes, sha256 } = Sha256::of_file(temporary.path())?;
     temporary.keep(&target)?;

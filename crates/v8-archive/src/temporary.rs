@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// What errors call the last step.
+pub(crate) const RENAME: &str = "rename to";
+
 /// A file or folder that is removed when dropped, unless it was moved to its final name.
 pub(crate) struct Temporary {
     path: PathBuf,
@@ -19,12 +22,33 @@ impl Temporary {
         Self::create(target, "create folder", |path| fs::create_dir(path)).map(|(temporary, ())| temporary)
     }
 
-    /// A new, empty file beside `target`, readable and writable.
+    /// A new, empty file beside `target`, readable and writable; those that killed processes left there are removed. A lock
+    /// on the file, which dies with its holder, says that it is still written.
     #[cfg(feature = "pack")]
     pub(crate) fn file(target: &Path) -> Result<(Self, File), Error> {
+        Self::sweep(target);
         let mut options = File::options();
         options.read(true).write(true).create_new(true);
-        Self::create(target, "create", |path| options.open(path))
+        let (temporary, file) = Self::create(target, "create", |path| options.open(path))?;
+        // Where a file system has no locks, nothing is swept either.
+        let _ = file.try_lock();
+        Ok((temporary, file))
+    }
+
+    /// Best effort: what is left is in nobody's way.
+    #[cfg(feature = "pack")]
+    fn sweep(target: &Path) {
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else { return };
+        let begin = format!(".{}.tmp-", name.to_string_lossy());
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let is_ours = entry.file_name().to_string_lossy().starts_with(&begin)
+                && entry.file_type().is_ok_and(|kind| kind.is_file());
+            let is_left = is_ours
+                && File::options().write(true).open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if is_left {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// The process id keeps two programs apart, the counter two threads, and what a killed one left.
@@ -59,7 +83,7 @@ impl Temporary {
 
     /// Renames it, and makes the name survive a power cut where the system offers that.
     pub(crate) fn keep(mut self, target: &Path) -> Result<(), Error> {
-        fs::rename(&self.path, target).map_err(Error::io("rename to", target))?;
+        fs::rename(&self.path, target).map_err(Error::io(RENAME, target))?;
         self.kept = true;
         #[cfg(unix)]
         {

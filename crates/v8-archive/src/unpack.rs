@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Hasher;
 use crate::entries::{Depth, Entries, Opening, archive_error};
 use crate::path::{self, Clash, PathSet};
-use crate::temporary::Temporary;
+use crate::temporary::{RENAME, Temporary};
 use crate::{DESCRIPTOR_FILE, Descriptor, Error, Fault, Format, descriptor};
 
 /// How much an archive may take. The defaults leave room for ten times what V8 needs today.
@@ -107,7 +107,7 @@ pub fn open(path: &Path) -> Result<Reader, Error> {
 /// [`check_folder`](crate::check_folder).
 ///
 /// # Errors
-/// As for [`for_each_entry`]; [`Error::DestinationExists`]. Nothing is left behind.
+/// As for [`for_each_entry`]; [`Error::DestinationExists`], also if another process was faster. Nothing is left behind.
 pub fn unpack(path: &Path, dest_dir: &Path, limits: &Limits) -> Result<Descriptor, Error> {
     if fs::symlink_metadata(dest_dir).is_ok() {
         return Err(Error::DestinationExists { path: dest_dir.to_owned() });
@@ -128,7 +128,12 @@ pub fn unpack(path: &Path, dest_dir: &Path, limits: &Limits) -> Result<Descripto
         },
         &mut |fault| Err(Error::Archive { path: path.to_owned(), fault }),
     )?;
-    temporary.keep(dest_dir)?;
+    temporary.keep(dest_dir).map_err(|error| match error {
+        Error::Io { action: RENAME, .. } if fs::symlink_metadata(dest_dir).is_ok() => {
+            Error::DestinationExists { path: dest_dir.to_owned() }
+        }
+        other => other,
+    })?;
     Ok(descriptor)
 }
 

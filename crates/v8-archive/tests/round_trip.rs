@@ -198,6 +198,42 @@ z.extractall(sys.argv[2])";
 }
 
 #[test]
+fn f36_of_several_that_unpack_at_once_one_does_and_the_others_find_it_there() {
+    let at = folder();
+    let packed = pack_sample(&at.path, Format::TarZst);
+    let out = at.path.join("out");
+    let start = std::sync::Barrier::new(8);
+    let one = || {
+        start.wait();
+        unpack(&packed.path, &out, &Limits::default())
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let (done, found): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 1);
+    for error in found.into_iter().map(Result::unwrap_err) {
+        assert!(matches!(&error, Error::DestinationExists { path } if *path == out), "{error}");
+    }
+    assert_eq!(check_folder(&out, FolderCheck::Digests).unwrap(), (packed.descriptor, vec![]));
+    assert_eq!(names(&at.path).len(), 3, "something was left behind: {:?}", names(&at.path));
+}
+
+#[test]
+fn f38_what_a_killed_packer_left_is_removed_and_what_another_writes_is_not() {
+    let at = folder();
+    let name = descriptor().archive_name(Format::TarZst).unwrap();
+    let temporary = |suffix: &str| write(at.path.join(format!(".{name}.tmp-{suffix}")), "half of an archive");
+    let (left, written) = (temporary("1-0"), temporary("2-0"));
+    let writer = fs::File::options().write(true).open(&written).unwrap();
+    writer.lock().unwrap();
+    let of_another = write(at.path.join(".libv8-other.tar.zst.tmp-1-0"), "");
+    pack_sample(&at.path, Format::TarZst);
+    assert!(!left.exists() && written.exists() && of_another.exists(), "{:?}", names(&at.path));
+}
+
+#[test]
 fn f39_a_refused_output_names_its_path_and_leaves_nothing() {
     let at = folder();
     let input = sample(&at.path.join("in"), false);

@@ -8,8 +8,9 @@ use v8_archive::index::{Index, Moment};
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::Publish;
 use crate::paths::{self, Cache};
-use crate::publish::{self, Archive, Plan, Release, Selection, SigningKey, Wanted};
+use crate::publish::{self, Archive, Draft, Plan, Release, Selection, SigningKey, Wanted};
 use crate::signals;
+use crate::source;
 use crate::store::Store;
 use crate::workspace::Workspace;
 
@@ -47,6 +48,9 @@ pub fn run(flags: &Publish) -> Result<()> {
     let paths = selection.find(&folder, v8_version)?;
     let mut archives = publish::open_all(&paths)?;
     archives.sort_by(|one, other| one.name.cmp(&other.name));
+    for archive in &mut archives {
+        archive.icu_data = publish::icu_data(&workspace, &archive.descriptor)?;
+    }
 
     let work = Work::begin(&workspace.cache)?;
     let wanted = Wanted {
@@ -70,7 +74,8 @@ pub fn run(flags: &Publish) -> Result<()> {
     };
     let name = &release.draft.release;
     let word = if release.is_begun { "going on with" } else { "beginning" };
-    eprintln!("{word} release {name} (number {}) in {store}", release.draft.number);
+    let Draft { number, expires, .. } = &release.draft;
+    eprintln!("{word} release {name} (number {number}, expires {expires}) in {store}");
     publish::publish(&store, &release, &archives, &key, &work.folder)?;
     eprintln!("{name} is the newest release of {store}\n  cargo xtask lock --from {store}   pins it");
     println!("{name}");
@@ -136,13 +141,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// Waits for another process that works in it.
+    /// Waits for another `publish` or `lock` that works in it, and says so.
     pub fn begin(cache: &Cache) -> Result<Work> {
         let root = cache.publishing();
         fs::create_dir_all(&root).or_io("create", &root)?;
-        let path = root.join("lock");
-        let lock = File::create(&path).or_io("create", &path)?;
-        lock.lock().or_io("lock", &path)?;
+        let lock = source::lock(&root.join("lock"), &|line| eprintln!("{line}"))?;
         let folder = root.join("work");
         // What a killed process has left.
         paths::remove_folder(&folder)?;

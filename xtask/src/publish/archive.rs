@@ -8,6 +8,7 @@ use v8_archive::digest::SizedSha256;
 use v8_archive::{Descriptor, Limits, Sha256, index};
 
 use crate::error::{Error, IoContext as _, Kind, Result};
+use crate::source::CratePin;
 use crate::verify;
 
 /// The uncompressed tar stream may have as much.
@@ -28,6 +29,8 @@ pub struct Archive {
     pub descriptor: Descriptor,
     /// The text of each licence, by its path in the archive.
     pub licences: BTreeMap<String, String>,
+    /// The package with ICU's data that it was made with, if that is known: its descriptor does not name it.
+    pub icu_data: Option<CratePin>,
 }
 
 impl Archive {
@@ -95,7 +98,7 @@ fn open(path: &Path) -> Result<Archive> {
     })
     .map_err(failed)?;
     let unpacked = unpacked(path)?;
-    Ok(Archive { path: path.to_owned(), name, packed, unpacked, descriptor, licences })
+    Ok(Archive { path: path.to_owned(), name, packed, unpacked, descriptor, licences, icu_data: None })
 }
 
 /// Length and digest of what zstd unpacks.

@@ -149,13 +149,14 @@ pub fn decide(
         if draft.archives != named || draft.absent != wanted.absent {
             return Err(other_archives(release, &draft.archives, &named));
         }
-        return if is_current(&draft, number, previous, &wanted.now) {
+        return if is_current(&draft, number, previous, wanted) {
             Ok(Decision::GoOn(draft))
         } else {
             Err(Error::failed(format!(
-                "release {release} was begun as number {} on {}, to expire at {}; now the next number is {number}, and it is {}: \
-                 it was published before, overtaken, or left too long",
-                draft.number, draft.created, draft.expires, wanted.now
+                "release {release} was begun as number {} on {}, to expire at {}; now the next number is {number}, it is {}, and \
+                 what is begun now expires at {}: it was published before, overtaken, left too long, or is to expire later \
+                 than is asked",
+                draft.number, draft.created, draft.expires, wanted.now, wanted.expires
             ))
             .help("publish it as the next revision: leave --release out"))
         };
@@ -171,7 +172,7 @@ pub fn decide(
             Some(draft)
                 if draft.archives == named
                     && draft.absent == wanted.absent
-                    && is_current(&draft, number, previous, &wanted.now) =>
+                    && is_current(&draft, number, previous, wanted) =>
             {
                 return Ok(Decision::GoOn(draft));
             }
@@ -185,8 +186,12 @@ pub fn decide(
 /// So many drafts that cannot go on would be a loop of something else.
 const MAX_REVISIONS: u32 = 1000;
 
-fn is_current(draft: &Draft, number: u64, previous: Option<Sha256>, now: &Moment) -> bool {
-    draft.number == number && draft.previous == previous && *now < draft.expires
+/// Whether it can go on. The file is not signed, and what it says of time will be: an index that never expires would keep
+/// everybody on an old release for ever. So it must be of before, and expire no later than one that is begun now.
+fn is_current(draft: &Draft, number: u64, previous: Option<Sha256>, wanted: &Wanted<'_>) -> bool {
+    let Wanted { now, expires, .. } = wanted;
+    let is_in_time = draft.created <= *now && *now < draft.expires && draft.expires <= *expires;
+    draft.number == number && draft.previous == previous && is_in_time
 }
 
 /// The revision of a release of this V8.

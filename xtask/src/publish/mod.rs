@@ -8,6 +8,7 @@ mod archive;
 mod cells;
 mod draft;
 mod files;
+mod inputs;
 mod key;
 mod page;
 mod provenance;
@@ -36,6 +37,7 @@ pub use archive::{Archive, open_all};
 pub use cells::Selection;
 pub use draft::{Decision, Draft, Newest, Wanted};
 pub use files::Generated;
+pub use inputs::icu_data;
 pub use key::{SigningKey, new_key};
 
 use draft::{DRAFT_FILE, MAX_DRAFT_BYTES};

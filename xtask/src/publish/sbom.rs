@@ -1,19 +1,22 @@
-//! `<stem>.cdx.json`: what is in an archive, as CycloneDX 1.6, from its descriptor alone.
+//! `<stem>.cdx.json`: what is in an archive, as CycloneDX 1.6.
 
 use serde_json::{Value, json};
 use v8_archive::Sha256;
 use v8_archive::descriptor::{License, Source, Tool};
 
 use super::archive::Archive;
+use crate::source::CratePin;
 
-/// The bill of materials of an archive: V8's source, every part with a licence of its own, the tools. The same bytes for the
-/// same archive: no time, no machine.
+/// The bill of materials of an archive: V8's source, ICU's data, every part with a licence of its own, the tools. The same
+/// bytes for the same archive: no time, no machine.
 pub fn json(archive: &Archive) -> String {
     let descriptor = &archive.descriptor;
     let source = source(&descriptor.source, &descriptor.patches);
+    let has_intl = descriptor.features.get("intl") == Some(&true);
+    let icu_data = archive.icu_data.iter().map(|pin| icu_data(pin, has_intl));
     let parts = descriptor.licenses.iter().map(part);
     let tools = descriptor.toolchain.iter().map(tool);
-    let components: Vec<Value> = std::iter::once(source).chain(parts).chain(tools).collect();
+    let components: Vec<Value> = std::iter::once(source).chain(icu_data).chain(parts).chain(tools).collect();
     // What runs nowhere (the compiler) is no part of the archive.
     let contained = components.iter().filter(|it| it["scope"] != "excluded").map(|it| it["bom-ref"].clone());
     let property = |name: &str, value: &str| json!({ "name": format!("libv8:{name}"), "value": value });
@@ -72,7 +75,27 @@ fn source(source: &Source, patches: &[v8_archive::descriptor::Patch]) -> Value {
 
 /// The package URL of a source whose kind has one.
 pub fn purl(source: &Source) -> Option<String> {
-    (source.kind == "crate").then(|| format!("pkg:cargo/{}@{}", source.package, source.version))
+    (source.kind == "crate").then(|| purl_of_crate(&source.package, &source.version))
+}
+
+/// The package URL of one of cargo's registry.
+pub fn purl_of_crate(package: &str, version: &str) -> String {
+    format!("pkg:cargo/{package}@{version}")
+}
+
+/// It lies in V8's tree; in the library it is where that has Intl.
+fn icu_data(pin: &CratePin, has_intl: bool) -> Value {
+    let CratePin { package, version, sha256 } = pin;
+    json!({
+        "type": "library",
+        "bom-ref": "icu-data",
+        "name": package,
+        "version": version,
+        "description": "ICU's data, which V8's source leaves out",
+        "scope": if has_intl { "required" } else { "excluded" },
+        "hashes": [{ "alg": "SHA-256", "content": sha256 }],
+        "purl": purl_of_crate(package, version),
+    })
 }
 
 fn part(licence: &License) -> Value {

@@ -10,6 +10,7 @@ use super::draft::{Decision, Draft, Named, Newest, Wanted, decide};
 use super::files::{self, Generated};
 use super::{moment, provenance, sbom};
 use crate::error::{Error, Result};
+use crate::source::CratePin;
 use crate::toolchain::testing::Folder;
 use crate::verify::sample::Sample;
 
@@ -28,7 +29,10 @@ pub fn archives(folder: &Folder) -> Vec<Archive> {
             sample.pack(&folder.path().join(variant))
         })
         .into();
-    open_all(&paths).unwrap()
+    let mut archives = open_all(&paths).unwrap();
+    let (package, version) = ("deno_core_icudata".to_owned(), "0.78.0".to_owned());
+    archives[1].icu_data = Some(CratePin { package, version, sha256: "b9".repeat(32) });
+    archives
 }
 
 fn wanted<'a>(archives: &'a [Archive], absent: &'a [Absent]) -> Wanted<'a> {
@@ -139,7 +143,37 @@ fn provenance_has_what_in_toto_and_slsa_require() {
             at(it, "name").as_str().unwrap()
         })
         .collect();
-    assert_eq!(names, ["v8 152.2.0", "0001-some-patch", "zig 0.17.0"]);
+    assert_eq!(names, ["v8 152.2.0", "deno_core_icudata 0.78.0", "0001-some-patch", "zig 0.17.0"]);
+}
+
+#[test]
+fn the_command_of_a_provenance_makes_an_archive_of_the_same_source() {
+    let folder = Folder::new();
+    let mut archive = archives(&folder).remove(1);
+    let mut check = |kind: &str, expected: &str| {
+        (archive.descriptor.source.kind, archive.descriptor.source.version) = (kind.into(), "1.2.3".into());
+        let statement: Value = serde_json::from_str(&provenance::json(&archive)).unwrap();
+        let command =
+            at(&statement, "predicate/buildDefinition/externalParameters/command").as_str().unwrap();
+        assert!(command.ends_with(&format!(" --variant release{expected}")), "{command}");
+    };
+    check("crate", "");
+    check("depot-tools", " --source depot-tools --revision 1.2.3");
+    check("node", " --source node --node 1.2.3");
+}
+
+#[test]
+fn the_data_of_icu_is_in_an_archive_with_intl() {
+    let folder = Folder::new();
+    let mut archive = archives(&folder).remove(1);
+    for has_intl in [true, false] {
+        archive.descriptor.features.insert("intl".to_owned(), has_intl);
+        let bom: Value = serde_json::from_str(&sbom::json(&archive)).unwrap();
+        assert_eq!(at(&bom, "components/1/purl"), "pkg:cargo/deno_core_icudata@0.78.0");
+        assert_eq!(at(&bom, "components/1/hashes/0/content"), &"b9".repeat(32));
+        let contained = at(&bom, "dependencies/0/dependsOn").as_array().unwrap();
+        assert_eq!(contained.contains(&"icu-data".into()), has_intl);
+    }
 }
 
 #[test]
@@ -217,6 +251,10 @@ fn how_it_is_decided_what_to_publish() {
         |draft: &mut Draft| draft.number = 1,
         |draft: &mut Draft| draft.previous = None,
         |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("2026-08-01T10:00:00Z").unwrap(),
+        // No key has signed a draft: who can write to the store could have its index never expire.
+        |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("9999-12-31T23:59:59Z").unwrap(),
+        |draft: &mut Draft| draft.expires = v8_archive::index::Moment::parse("2027-02-01T10:00:01Z").unwrap(),
+        |draft: &mut Draft| draft.created = v8_archive::index::Moment::parse("2026-08-01T10:00:01Z").unwrap(),
         |draft: &mut Draft| draft.archives[0].sha256 = Sha256::of_bytes(b"other"),
         |draft: &mut Draft| draft.absent = absence(),
     ] {

@@ -13,14 +13,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use v8_archive::pack::Packed;
-use v8_archive::{Limits, Reader, Sha256};
+use v8_archive::{Descriptor, Limits, Reader, Sha256};
 
 use self::compare::{Difference, Side};
 use crate::caches::{Choice, Mode, Store};
 use crate::commands::package;
 use crate::compile::{self, Options};
 use crate::error::{Error, IoContext as _, Kind, Result};
-use crate::flags::{Format, Rebuild, What};
+use crate::flags::{Format, Rebuild, SourceKind, Upstream, What};
 use crate::paths::{Cache, remove_folder};
 use crate::plan::{self, Plan};
 use crate::source::{self, Cargo};
@@ -43,7 +43,7 @@ pub fn run(file: &Path, flags: &Rebuild) -> Result<()> {
     };
     // Another cache folder, so that tree, build folder and objects are new; the toolchain is the one that is there.
     let fresh = Workspace { cache: Cache::at(folder.clone()), ..Workspace::open()? };
-    let plan = plan_of(&reader, &fresh)?;
+    let plan = plan_of(&reader, &workspace, &fresh.cache)?;
     enter(&folder, flags.folder.is_some())?;
     eprintln!("building {} {} again in {}", plan.target, plan.variant, folder.display());
     let packed = build(&plan, &workspace, &fresh, flags)?;
@@ -57,32 +57,70 @@ pub fn run(file: &Path, flags: &Rebuild) -> Result<()> {
     }
 }
 
-/// This checkout's plan of the archive that the descriptor describes; refused if it is not the one it was made by.
-fn plan_of(reader: &Reader, fresh: &Workspace) -> Result<Plan> {
+/// This checkout's plan, with its tree in `cache`, of the archive that the descriptor describes; refused if it is not the one
+/// it was made by.
+fn plan_of(reader: &Reader, workspace: &Workspace, cache: &Cache) -> Result<Plan> {
     let descriptor = reader.descriptor();
-    let what = What {
-        output: Some(fresh.cache.root().join("archive")),
-        archive_format: match reader.format() {
-            v8_archive::Format::TarZst => Format::TarZst,
-            v8_archive::Format::TarGz => Format::TarGz,
-            v8_archive::Format::TarXz => Format::TarXz,
-            v8_archive::Format::Zip => Format::Zip,
-        },
-        crate_version: (descriptor.source.kind == source::Kind::Crate.name())
-            .then(|| descriptor.source.version.clone()),
-        ..What::of(vec![descriptor.target.clone()], &descriptor.variant)
+    let archive_format = match reader.format() {
+        v8_archive::Format::TarZst => Format::TarZst,
+        v8_archive::Format::TarGz => Format::TarGz,
+        v8_archive::Format::TarXz => Format::TarXz,
+        v8_archive::Format::Zip => Format::Zip,
     };
-    let (mut plans, _) = plan::buildable(fresh.plans(&what)?)?;
+    let what = What { output: Some(cache.root().join("archive")), archive_format, ..what_of(descriptor)? };
+    let (mut plans, _) = plan::buildable(workspace.plans_in(&what, cache)?)?;
     let plan = plans.swap_remove(0);
     if plan.build_id == descriptor.build_id {
         return Ok(plan);
     }
-    let zig = &fresh.matrix.tools.zig;
+    let zig = &workspace.matrix.tools.zig;
     let differences = same::differences(&plan, &[("zig", &zig.version)], descriptor);
     let (ours, its) = (plan.build_id, descriptor.build_id);
     let what = format!("this checkout makes another archive: its build id is {ours}, that of the file {its}");
-    Err(Error::all(Kind::Usage, &what, &differences)
-        .help("check out the commit that made the archive; its provenance file names it"))
+    Err(Error::all(Kind::Usage, &what, &differences).help(advice(&plan, descriptor)))
+}
+
+/// What to ask for, so that the plan is the archive's: its target, its variant, and the source it says it is of.
+pub fn what_of(descriptor: &Descriptor) -> Result<What> {
+    let v8_archive::descriptor::Source { kind, version, .. } = &descriptor.source;
+    let what = What::of(vec![descriptor.target.clone()], &descriptor.variant);
+    let upstream = Upstream::default();
+    let version = Some(version.clone());
+    Ok(match source::Kind::from_name(kind) {
+        Some(source::Kind::Crate) => What { source: Some(SourceKind::Crate), crate_version: version, ..what },
+        // Its version is V8's commit.
+        Some(source::Kind::DepotTools) => What {
+            source: Some(SourceKind::DepotTools),
+            upstream: Upstream { revision: version, ..upstream },
+            ..what
+        },
+        Some(source::Kind::Node) => {
+            What { source: Some(SourceKind::Node), upstream: Upstream { node: version, ..upstream }, ..what }
+        }
+        None => {
+            return Err(Error::usage(format!(
+                "{} was made from the source {kind:?}, and this checkout has crate, depot-tools and node",
+                descriptor.name
+            )));
+        }
+    })
+}
+
+/// How the archive could be made after all.
+fn advice(plan: &Plan, descriptor: &Descriptor) -> String {
+    let is_other_source = plan.source.origin.described().sha256 != descriptor.source.sha256.to_string();
+    match plan.source.kind {
+        source::Kind::Node if is_other_source => {
+            "one that was made with --node-tree cannot be built from its descriptor; build-v8 with that tree, and compare"
+        }
+        source::Kind::DepotTools if is_other_source => {
+            "one that was made with --with cannot be built from its descriptor; build-v8 with that, and compare"
+        }
+        source::Kind::Crate | source::Kind::DepotTools | source::Kind::Node => {
+            "check out the commit that made the archive; if that was with a clang of its own, name it: LIBV8_CLANG=DIR"
+        }
+    }
+    .to_owned()
 }
 
 /// A new folder, or the one of a rebuild that was interrupted. A folder of the user's own is never emptied.
@@ -234,6 +272,42 @@ mod tests {
             |sample| sample.descriptor.dropped_flags.push("-fnew".into()),
             &["V8.json: dropped_flags: [\"-fnew\"], expected []"],
         );
+    }
+
+    #[test]
+    fn an_archive_of_every_source_is_asked_for_from_that_source() {
+        let check = |kind: &str, expected: What| {
+            let mut descriptor = Sample::good().descriptor;
+            (descriptor.source.kind, descriptor.source.version) = (kind.to_owned(), "1.2.3".to_owned());
+            let what = What::of(vec![descriptor.target.clone()], &descriptor.variant);
+            let what = What { targets: what.targets, variant: what.variant, ..expected };
+            assert_eq!(format!("{:?}", what_of(&descriptor).unwrap()), format!("{what:?}"));
+        };
+        let (what, version) = (What::of(Vec::new(), ""), Some("1.2.3".to_owned()));
+        let source = Some(SourceKind::Crate);
+        check("crate", What { source, crate_version: version.clone(), ..what.clone() });
+        let upstream = Upstream { revision: version.clone(), ..Upstream::default() };
+        check("depot-tools", What { source: Some(SourceKind::DepotTools), upstream, ..what.clone() });
+        let upstream = Upstream { node: version, ..Upstream::default() };
+        check("node", What { source: Some(SourceKind::Node), upstream, ..what });
+        let mut descriptor = Sample::good().descriptor;
+        descriptor.source.kind = "fossil".to_owned();
+        assert_eq!(what_of(&descriptor).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_made_from_a_descriptor_is_said() {
+        let plan = crate::plan::testing::every_target().remove(0);
+        let mut descriptor = Sample::good().descriptor;
+        descriptor.source.sha256 = Sha256::of_bytes(b"another");
+        let check = |kind: source::Kind, expected: &str| {
+            let source = source::SourcePlan { kind, ..plan.source.clone() };
+            let found = advice(&Plan { source, ..plan.clone() }, &descriptor);
+            assert!(found.contains(expected), "{found}");
+        };
+        check(source::Kind::Crate, "check out the commit");
+        check(source::Kind::DepotTools, "--with");
+        check(source::Kind::Node, "--node-tree");
     }
 
     #[test]

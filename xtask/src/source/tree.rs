@@ -3,6 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use super::unpack::{Package, set_modified, write_new};
 use super::{CratePin, EmbedFile, Origin, RECIPE, SourcePlan, V8Version, apply, depot, node};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
+use crate::signals;
 
 /// Lies at the root of every whole tree.
 const STAMP: &str = "libv8-source.json";
@@ -25,6 +28,9 @@ const ICU_DATA: &str = "third_party/icu/common/icudtl.dat";
 /// What the `v8` package has for its Rust bindings, and no build of V8 reads. `rust-toolchain.toml` would even make
 /// rustup fetch another Rust for every cargo that runs below the tree.
 const LEFT_OUT: [&str; 5] = ["benches/", "examples/", "gen/", "tests/", "rust-toolchain.toml"];
+
+/// How often a lock that another process holds is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A tree that can be built in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,18 +128,30 @@ pub fn prepare(plan: &SourcePlan, cargo: &Cargo, say: &dyn Fn(&str)) -> Result<T
     Ok(tree)
 }
 
-/// Waits for the lock of this file; whoever holds it is said.
+/// Waits for the lock of this file, and says so.
+///
+/// # Errors
+/// The file's, and a wish to stop meanwhile. The system would wait on after a signal, so this asks again and again.
 pub fn lock(path: &Path, say: &dyn Fn(&str)) -> Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path).or_io("open", path)?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            say(&format!("waiting for the process that holds {}", path.display()))
+    let mut is_said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if signals::stop_wanted() => {
+                let holder = format!("interrupted while another process held {}", path.display());
+                return Err(Error::stopped(holder).help("run the same command again"));
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !is_said {
+                    say(&format!("waiting for the process that holds {}", path.display()));
+                }
+                is_said = true;
+                thread::sleep(LOCK_INTERVAL);
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, &error)),
         }
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path, &error)),
     }
-    file.lock().or_io("lock", path)?;
-    Ok(file)
 }
 
 /// Makes the whole tree at `root`, which is not there yet; `work` is for whatever else has to be written.

@@ -200,6 +200,10 @@ impl S3 {
         let root = match (&self.settings.endpoint, self.settings.virtual_hosts) {
             (Some(endpoint), false) => format!("{endpoint}/{bucket}"),
             (Some(endpoint), true) => endpoint.clone(),
+            // Amazon's certificate is for one label before `.s3`.
+            (None, _) if bucket.contains('.') => {
+                format!("https://s3.{}.amazonaws.com/{bucket}", self.settings.region)
+            }
             (None, _) => format!("https://{bucket}.s3.{}.amazonaws.com", self.settings.region),
         };
         let prefix = if self.prefix.is_empty() { String::new() } else { format!("/{}", self.prefix) };

@@ -268,14 +268,15 @@ fn no_secret_is_in_any_error() {
 
 #[test]
 fn its_origin_is_where_everybody_would_read() {
-    let check = |settings: &dyn Fn(Settings) -> Settings, prefix: &str, expected: &str| {
-        let origin = S3::with("b", prefix, settings(settings_of_a_test())).unwrap().origin();
+    let check = |settings: &dyn Fn(Settings) -> Settings, bucket: &str, prefix: &str, expected: &str| {
+        let origin = S3::with(bucket, prefix, settings(settings_of_a_test())).unwrap().origin();
         assert_eq!(origin, format!("{expected}/{{release}}/{{name}}"));
     };
-    check(&|settings| settings, "", "http://127.0.0.1:9/b");
-    check(&|settings| settings, "p/q", "http://127.0.0.1:9/b/p/q");
+    check(&|settings| settings, "b", "", "http://127.0.0.1:9/b");
+    check(&|settings| settings, "b", "p/q", "http://127.0.0.1:9/b/p/q");
     let amazons = |settings| Settings { endpoint: None, region: "eu-central-1".to_owned(), ..settings };
-    check(&amazons, "p", "https://b.s3.eu-central-1.amazonaws.com/p");
+    check(&amazons, "b", "p", "https://b.s3.eu-central-1.amazonaws.com/p");
+    check(&amazons, "my.b", "p", "https://s3.eu-central-1.amazonaws.com/my.b/p");
 }
 
 fn settings_of_a_test() -> Settings {

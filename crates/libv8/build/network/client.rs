@@ -11,6 +11,7 @@ use ureq::{Agent, Proxy, Timeout};
 
 use super::answers::judge_proxy;
 use super::settings::{Settings, without_password};
+use crate::sources::shown;
 
 /// More redirects are a loop, or as bad as one.
 const MAX_REDIRECTS: usize = 5;
@@ -131,8 +132,10 @@ impl<'a> Client<'a> {
     /// [`Silence`]; an answer that refuses is an answer.
     pub fn get(&self, request: &Request<'_>) -> Result<Answer, Silence> {
         let lasting = |why: String| Silence { why, kind: SilenceKind::Lasting };
-        let mut url: Uri =
-            request.url.parse().map_err(|error| lasting(format!("'{}' is no URL: {error}", request.url)))?;
+        let mut url: Uri = request
+            .url
+            .parse()
+            .map_err(|error| lasting(format!("'{}' is no URL: {error}", shown(request.url))))?;
         let first = url.clone();
         let mut followed = 0;
         loop {
@@ -151,16 +154,19 @@ impl<'a> Client<'a> {
                 lasting(format!("HTTP {}: a redirect without a place to go to", parts.status.as_u16()))
             })?;
             let next = resolve(&url, location).ok_or_else(|| {
+                let location = shown(&without_password(location));
                 lasting(format!("redirected to '{}', which is no URL", location.escape_debug()))
             })?;
             if url.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
                 return Err(lasting(format!(
-                    "redirected from https to {next}, where anyone on the way could read and change it"
+                    "redirected from https to {}, where anyone on the way could read and change it",
+                    shown(&next.to_string())
                 )));
             }
             if followed > MAX_REDIRECTS {
                 return Err(lasting(format!(
-                    "redirected more than {MAX_REDIRECTS} times, the last time to {next}"
+                    "redirected more than {MAX_REDIRECTS} times, the last time to {}",
+                    shown(&next.to_string())
                 )));
             }
             url = next;

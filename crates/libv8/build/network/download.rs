@@ -6,12 +6,14 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use v8_archive::Sha256;
 use v8_archive::lock::Pin;
 
 use super::answers::{self, Verdict};
 use super::client::{Answer, Client, Patience, Request, SilenceKind};
 use crate::fetch::Miss;
 use crate::partial::{CHUNK_BYTES, Partial, Refused};
+use crate::sources::shown;
 use crate::step::{Report, Step};
 
 /// Requests to one server, whatever they bring.
@@ -102,7 +104,7 @@ impl Download<'_> {
     fn request(&self, partial: &mut Partial<'_>) -> Result<(), Halt> {
         let have = partial.have_bytes();
         let mark = self.mark();
-        (self.report)(&Step::Asking { place: self.url.to_owned(), have_bytes: have });
+        (self.report)(&Step::Asking { place: shown(self.url), have_bytes: have });
         let request = Request {
             url: self.url,
             credentials: self.credentials,
@@ -118,14 +120,18 @@ impl Download<'_> {
         let headers = &answer.headers;
         match answer.status.as_u16() {
             200 => {
+                let length = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
+                self.check_length(&answer, length)?;
+                // Not before: an answer that is another file is no reason to lose what has come of the right one.
                 if have > 0 {
                     partial.restart().map_err(Miss::Disk)?;
                 }
-                let length = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
-                self.check_length(&answer, length)?;
             }
             206 => match answers::content_range(headers) {
-                Some((first, last, total)) if first == have && last + 1 == self.pin.size_bytes => {
+                // The numbers are the server's, and any of them can come.
+                Some((first, last, total))
+                    if first == have && last.checked_add(1) == Some(self.pin.size_bytes) =>
+                {
                     self.check_length(&answer, total)?;
                     partial.resume();
                 }
@@ -212,40 +218,56 @@ impl Download<'_> {
             return Err(Miss::Next { why, unreachable: false });
         }
         let size = self.pin.size_bytes;
-        let from = answer.redirected_to.as_ref().map(|url| format!(" (from {url})")).unwrap_or_default();
+        let from =
+            answer.redirected_to.as_ref().map(|url| format!(" (from {})", shown(url))).unwrap_or_default();
         match length {
-            length if length != Some(size) && answers::is_page(&answer.headers) => Err(self.wrong(&format!(
+            length if length != Some(size) && answers::is_page(&answer.headers) => Err(self.refused(&format!(
                 "it is a page for people{from}, not the archive of {size} bytes: of a login, or of a network that \
                  wants you to sign in"
             ))),
             Some(length) if length != size => {
-                Err(self.wrong(&format!("it has {length} bytes{from}, pinned are {size}")))
+                Err(self.refused(&format!("it has {length} bytes{from}, pinned are {size}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// The wrong file is no reason to look elsewhere: someone has to know.
+    /// The wrong file, of which not a byte was taken.
+    fn refused(&self, what: &str) -> Miss {
+        Miss::Wrong { why: self.not_the_file(what), spoiled: false }
+    }
+
+    /// The wrong file, after bytes of it were taken.
     fn wrong(&self, what: &str) -> Miss {
         self.forget();
-        Miss::Wrong(format!(
+        Miss::Wrong { why: self.not_the_file(what), spoiled: true }
+    }
+
+    /// No reason to look elsewhere: someone has to know.
+    fn not_the_file(&self, what: &str) -> String {
+        format!(
             "{}: this is not the file that was pinned: {what}\n\
              help: do not use it; tell who runs that server. A mirror of your own must hold the same bytes as the release",
-            self.url
-        ))
+            shown(self.url)
+        )
     }
 
     /// The mark of what is there, if it came from this server.
     fn mark(&self) -> Option<String> {
         let text = fs::read_to_string(self.validator).ok()?;
-        let (url, mark) = text.split_once('\n')?;
-        (url == self.url).then(|| mark.to_owned())
+        let (server, mark) = text.split_once('\n')?;
+        (server == self.server()).then(|| mark.to_owned())
+    }
+
+    /// Tells servers apart in a cache that others may read: the URL may have a token in it.
+    fn server(&self) -> String {
+        Sha256::of_bytes(self.url.as_bytes()).to_string()
     }
 
     /// Without a mark the digest decides alone, so that failing to write or remove it loses time at worst.
     fn remember(&self, mark: Option<&str>) {
         match mark {
-            Some(mark) => drop(fs::write(self.validator, format!("{}\n{mark}", self.url))),
+            Some(mark) => drop(fs::write(self.validator, format!("{}\n{mark}", self.server()))),
             None => self.forget(),
         }
     }

@@ -91,7 +91,7 @@ fn proxy_settings(url: &str) -> Settings {
 }
 
 /// As a browser writes it.
-fn file_url(path: &str) -> String {
+pub fn file_url(path: &str) -> String {
     let escaped: String = path
         .bytes()
         .map(|byte| match byte {
@@ -118,6 +118,39 @@ fn a_folder_with_wrong_bytes_is_refused_as_a_server_is() {
     assert!(case.stops(&url).contains(&format!("it has {} bytes, pinned are", bytes.len() - 1)));
     fs::remove_file(&path).unwrap();
     assert!(case.misses(&url).contains("No such file"));
+}
+
+#[test]
+fn queries_of_mirrors_and_signed_redirects_stand_in_no_error_and_no_file() {
+    let mut case = Case::new();
+    // A private mirror's token, and what a store signs: either gives the file to whoever reads the log.
+    let store = Server::new(|_, out| answer(out, "200 OK", &[("Content-Length", "7")], b"another"));
+    let signed = format!("http://127.0.0.1:{}/x?X-Amz-Signature=SECRET", store.port);
+    let server = Server::new(move |_, out| answer(out, "302 Found", &[("Location", &signed)], b""));
+    let mirror = format!("{}/{{name}}?token=SECRET", server.url());
+    let mut said = case.stops(&mirror);
+    assert!(said.contains("?…: this is not the file") && said.contains("(from http://127.0.0.1"), "{said}");
+    assert!(server.requests()[0].path.ends_with("?token=SECRET"), "it is asked all the same");
+
+    for (location, expected) in [
+        ("/again?sig=SECRET", "redirected more than 5 times"),
+        ("https://me:SECRET@h/x?SECRET", "redirected to 'https://h/x?…', which is no URL"),
+    ] {
+        let server = Server::new(move |_, out| answer(out, "302 Found", &[("Location", location)], b""));
+        let why = case.misses(&format!("{}/{{name}}?token=SECRET", server.url()));
+        assert!(why.contains(expected), "{why}");
+        said += &why;
+    }
+    // What broke off is kept, with a mark that says whose it is.
+    let half = Server::new(|_, out| {
+        answer(out, "200 OK", &[("Transfer-Encoding", "chunked"), ("ETag", "\"2\"")], b"5\r\nhello")
+    });
+    said += &case.misses(&format!("{}/{{name}}?token=SECRET", half.url()));
+    said += &fs::read_to_string(case.slot().validator()).unwrap();
+    case.settings.offline = Some("LIBV8_OFFLINE is set");
+    said += &case.misses(&mirror);
+    said += &case.said();
+    assert!(!said.contains("SECRET"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::case::Case;
 use crate::download::first;
+use crate::fetch::Failure;
+use crate::places::file_url;
 use crate::server::{End, Server, answer, whole};
 
 #[test]
@@ -41,10 +43,47 @@ fn f09_a_server_that_ignores_the_range_starts_over() {
 }
 
 #[test]
+fn f09_what_has_come_outlives_an_answer_that_is_another_file() {
+    // A network that wants a sign-in, a mirror with another file, a proxy that packs: in the middle of the archive.
+    for (headers, stops) in [
+        (vec![("Content-Length", "20"), ("Content-Type", "text/html")], true),
+        (vec![("Content-Length", "20")], true),
+        (vec![("Content-Encoding", "gzip")], false),
+    ] {
+        let case = Case::new();
+        let server = first(9, &case, move |request, bytes, out| match request.number {
+            0 => answer(out, "200 OK", &[("Content-Length", &bytes.len().to_string())], &bytes[..400_000]),
+            _ => answer(out, "200 OK", &headers, b"<html>sign in</html>"),
+        });
+        let failure = case.obtain(&server.url()).unwrap_err();
+        assert_eq!(matches!(failure, Failure::Stop(_)), stops, "{failure:?}");
+        assert_eq!(fs::read(case.slot().partial()).unwrap(), case.bytes[..400_000]);
+        let right = Server::of(case.bytes.clone());
+        case.must(&right.url());
+        assert_eq!(right.requests()[0].from(), Some(400_000));
+    }
+    // A folder in the place of a mirror, with a file of another length.
+    let case = Case::new();
+    let folder = case.work.path.join("mirror").join(&case.release.name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(case.pin.name.to_string()), b"short").unwrap();
+    fs::create_dir(case.cache()).unwrap();
+    fs::write(case.slot().partial(), &case.bytes[..1000]).unwrap();
+    let mirror = file_url(case.work.path.join("mirror").to_str().unwrap());
+    assert!(matches!(case.obtain(&mirror), Err(Failure::Stop(_))));
+    assert_eq!(fs::read(case.slot().partial()).unwrap(), case.bytes[..1000]);
+}
+
+#[test]
 fn f10_a_wrong_content_range_starts_over() {
-    for range in
-        ["bytes 0-{last}/{size}", "bytes 299999-{last}/{size}", "bytes 300000-300001/{size}", "chunks 1", ""]
-    {
+    for range in [
+        "bytes 0-{last}/{size}",
+        "bytes 299999-{last}/{size}",
+        "bytes 300000-300001/{size}",
+        "bytes 300000-18446744073709551615/*",
+        "chunks 1",
+        "",
+    ] {
         let case = Case::new();
         let bytes = case.bytes.clone();
         let (size, last) = (bytes.len(), bytes.len() - 1);

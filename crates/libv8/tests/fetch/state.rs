@@ -1,7 +1,7 @@
 //! F36 to F42: several processes, killed ones, disks that refuse, files that change, odd paths, clocks.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs::{self, TryLockError};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use v8_archive::lock::Lock;
 use v8_archive::{FolderCheck, Sha256, check_folder};
 
+use crate::cache::Slot;
 use crate::case::Case;
 use crate::fetch::Http;
 use crate::network::client::Patience;
@@ -253,6 +254,19 @@ fn f39_a_cache_that_may_not_be_written() {
     let unpacked = case.obtain(&server.url()).unwrap();
     assert_eq!(unpacked.root.starts_with(case.work.path.join("out")), is_bound);
     fs::set_permissions(case.cache(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn f39_a_file_system_without_locks_serves_as_the_projects_own_folder() {
+    let case = Case::new();
+    let report = |step: &Step| case.steps.lock().unwrap().push(step.clone());
+    for kind in [ErrorKind::Unsupported, ErrorKind::Other] {
+        let no_lock = |_: &fs::File| Err(TryLockError::Error(kind.into()));
+        let why = case.slot().lock_by(&no_lock, &report).unwrap_err();
+        assert!(why.starts_with("cannot lock "), "others use a cache at the same time: {why}");
+        Slot::own(&case.work.path.join("out"), &case.pin).lock_by(&no_lock, &report).unwrap();
+    }
+    assert_eq!(case.said().matches("cargo's own lock has to do").count(), 2, "{}", case.said());
 }
 
 #[test]
