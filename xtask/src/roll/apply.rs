@@ -19,10 +19,11 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
     let path = workspace.repository.join("targets.toml");
     let text = std::fs::read_to_string(&path).or_io("read", &path)?;
     let moved = moved(&text, to)?;
-    Matrix::parse(&moved)?;
+    let after = Matrix::parse(&moved)?;
     let mut writes = vec![(path, moved)];
+    // The same as before if the pins of a source have moved that is not the default.
     let version = workspace.repository.join("crates/libv8/V8_VERSION");
-    writes.push((version, format!("{}\n", to.v8_version)));
+    writes.push((version, format!("{}\n", after.v8.version)));
     writes.extend(trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone())));
     let mut written = Vec::new();
     for (path, text) in writes {
@@ -34,13 +35,16 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
     Ok(written)
 }
 
-/// `targets.toml` with the pins of this V8.
+/// `targets.toml` with the pins of this V8. `[v8]` belongs to the default source.
 fn moved(text: &str, to: &SourcePlan) -> Result<String> {
     let fault = |what: String| Error::failed(format!("targets.toml: {what}"));
     let mut document: DocumentMut = text.parse().map_err(|error| fault(format!("{error}")))?;
     let version = to.v8_version.to_string();
     let before = document["v8"]["version"].as_str().unwrap_or_default().to_owned();
-    set(&mut document["v8"], "version", &version)?;
+    let is_default = document["v8"].get("source").and_then(Item::as_str) == Some(to.kind.name());
+    if is_default {
+        set(&mut document["v8"], "version", &version)?;
+    }
     let sources = &mut document["sources"];
     if let Origin::Crate { package, icu_data } = &to.origin {
         let pins = &mut sources["crate"];
@@ -55,7 +59,7 @@ fn moved(text: &str, to: &SourcePlan) -> Result<String> {
         }
         // Both sources are of one V8, as long as nobody has moved one of them alone.
         let upstream = &mut sources["depot-tools"];
-        if upstream["revision"].as_str() == Some(&before) {
+        if is_default && upstream["revision"].as_str() == Some(&before) {
             set(upstream, "revision", &version)?;
             table(upstream)?.remove("commit");
         }
@@ -87,7 +91,7 @@ fn table(item: &mut Item) -> Result<&mut dyn TableLike> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::plan_of;
+    use crate::source::testing::{depot_plan_of, plan_of};
 
     #[test]
     fn pins_move_and_comments_stay() {
@@ -129,6 +133,23 @@ mod tests {
         let after = Matrix::parse(&new).unwrap();
         assert_eq!(after.sources.depot.revision, "15.0.1.1");
         assert!(after.sources.depot.commit.is_some());
+    }
+
+    #[test]
+    fn pins_of_the_other_source_move_alone() {
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        let before = Matrix::parse(&text).unwrap();
+        let to = depot_plan_of("16.1.2.3", &"c".repeat(40));
+        let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
+        assert_eq!(after.sources.depot.revision, "16.1.2.3");
+        assert_eq!(after.sources.depot.commit, Some("c".repeat(40)));
+        // The default source is built as before.
+        assert_eq!(after.v8.version, before.v8.version);
+        assert_eq!(after.source_pins().unwrap(), before.source_pins().unwrap());
+        // If it is the default, V8's version is its.
+        let text = text.replacen("source = \"crate\"", "source = \"depot-tools\"", 1);
+        let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
+        assert_eq!([after.v8.version, after.sources.depot.revision], ["16.1.2.3", "16.1.2.3"]);
     }
 
     #[test]
