@@ -11,7 +11,8 @@ use crate::paths::write_whole;
 use crate::source::{Origin, SourcePlan};
 use crate::workspace::Workspace;
 
-/// Writes what can be written; gives the files that changed.
+/// Writes what can be written; gives the files that changed. `targets.toml` comes last: until it is there, the same roll can
+/// be done again, and finds at their places the patches that are written already.
 ///
 /// # Errors
 /// A `targets.toml` that would no longer be read, and I/O.
@@ -20,11 +21,11 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
     let text = std::fs::read_to_string(&path).or_io("read", &path)?;
     let moved = moved(&text, to)?;
     let after = Matrix::parse(&moved)?;
-    let mut writes = vec![(path, moved)];
+    let patches = trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone()));
+    let mut writes: Vec<(PathBuf, String)> = patches.collect();
     // The same as before if the pins of a source have moved that is not the default.
     let version = workspace.repository.join("crates/libv8/V8_VERSION");
-    writes.push((version, format!("{}\n", after.v8.version)));
-    writes.extend(trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone())));
+    writes.extend([(version, format!("{}\n", after.v8.version)), (path, moved)]);
     let mut written = Vec::new();
     for (path, text) in writes {
         if std::fs::read_to_string(&path).or_io("read", &path)? != text {
@@ -91,7 +92,10 @@ fn table(item: &mut Item) -> Result<&mut dyn TableLike> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paths::Cache;
+    use crate::roll::patches::Refreshed;
     use crate::source::testing::{depot_plan_of, plan_of};
+    use crate::toolchain::Programs;
 
     #[test]
     fn pins_move_and_comments_stay() {
@@ -150,6 +154,32 @@ mod tests {
         let text = text.replacen("source = \"crate\"", "source = \"depot-tools\"", 1);
         let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
         assert_eq!([after.v8.version, after.sources.depot.revision], ["16.1.2.3", "16.1.2.3"]);
+    }
+
+    #[test]
+    fn f38_what_cannot_be_written_leaves_the_pins_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        std::fs::create_dir_all(root.join("crates/libv8")).unwrap();
+        std::fs::write(root.join("targets.toml"), &text).unwrap();
+        std::fs::write(root.join("crates/libv8/V8_VERSION"), "1.2.3.4\n").unwrap();
+        let workspace = Workspace {
+            repository: root.to_owned(),
+            matrix: Matrix::parse(&text).unwrap(),
+            cache: Cache::at(root.join("cache")),
+            programs: Programs::new(Vec::new()),
+        };
+        let patch = root.join("0001-a.patch");
+        let refreshed = vec![Refreshed { path: patch.clone(), text: "new".to_owned() }];
+        let trial = Trial { refreshed, ..Trial::default() };
+        let to = plan_of("16.1.2.3", "161.0.0", "0.79.0");
+        let read = || std::fs::read_to_string(root.join("targets.toml")).unwrap();
+        assert!(apply(&workspace, &to, &trial).is_err(), "there is no such patch");
+        assert_eq!(read(), text);
+        std::fs::write(&patch, "old").unwrap();
+        assert_eq!(apply(&workspace, &to, &trial).unwrap().len(), 3);
+        assert_ne!(read(), text);
     }
 
     #[test]
