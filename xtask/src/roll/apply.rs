@@ -1,6 +1,6 @@
 //! Moves the pins, keeping every comment of `targets.toml`, and writes patches whose places have only moved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, TableLike, value};
 
@@ -8,7 +8,7 @@ use super::Trial;
 use crate::error::{Error, IoContext as _, Result};
 use crate::matrix::Matrix;
 use crate::paths::write_whole;
-use crate::source::{Origin, SourcePlan};
+use crate::source::{Kind, Origin, SourcePlan, V8Version};
 use crate::workspace::Workspace;
 
 /// Writes what can be written; gives the files that changed. `targets.toml` comes last: until it is there, the same roll can
@@ -34,6 +34,22 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
         }
     }
     Ok(written)
+}
+
+/// The other V8s that `targets.toml` pins once it has been rolled to this one: patches go on being put on them.
+///
+/// # Errors
+/// As for [`apply`].
+pub fn staying(repository: &Path, to: &SourcePlan) -> Result<Vec<(Kind, V8Version)>> {
+    let path = repository.join("targets.toml");
+    let text = std::fs::read_to_string(&path).or_io("read", &path)?;
+    let after = Matrix::parse(&moved(&text, to)?)?;
+    let registry = std::iter::once(after.source_pins()?).chain(after.other_pins()?);
+    let mut pins: Vec<_> = registry.map(|pins| (Kind::Crate, pins.v8_version)).collect();
+    // A tag of another name, or a commit, does not say its version.
+    pins.extend(after.sources.depot.revision.parse().ok().map(|version| (Kind::DepotTools, version)));
+    pins.retain(|(_, version)| *version != to.v8_version);
+    Ok(pins)
 }
 
 /// `targets.toml` with the pins of this V8. `[v8]` belongs to the default source.
@@ -154,6 +170,19 @@ mod tests {
         let text = text.replacen("source = \"crate\"", "source = \"depot-tools\"", 1);
         let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
         assert_eq!([after.v8.version, after.sources.depot.revision], ["16.1.2.3", "16.1.2.3"]);
+    }
+
+    #[test]
+    fn what_stays_pinned_beside_a_new_v8() {
+        let repository = crate::paths::repository();
+        let before = Matrix::load(&repository).unwrap();
+        let others: Vec<_> =
+            before.other_pins().unwrap().iter().map(|pins| (Kind::Crate, pins.v8_version)).collect();
+        assert!(!others.is_empty());
+        assert_eq!(staying(&repository, &plan_of("16.1.2.3", "161.0.0", "0.79.0")).unwrap(), others);
+        let mut all = vec![(Kind::Crate, before.source_pins().unwrap().v8_version)];
+        all.extend(&others);
+        assert_eq!(staying(&repository, &depot_plan_of("16.1.2.3", &"c".repeat(40))).unwrap(), all);
     }
 
     #[test]
