@@ -86,8 +86,10 @@ impl Place<'_> {
 /// # Errors
 /// What cannot be fetched, and files that the cache does not have any more, all together.
 pub fn write(workspace: &Workspace, what: &What, plans: &[Plan], to: &Path) -> Result<()> {
-    let toolchain = workspace.toolchain_plan(what, plans)?;
-    workspace.toolchain(what, plans)?;
+    let mut toolchain = workspace.toolchain_plan(what, plans)?;
+    let made = workspace.toolchain(what, plans)?;
+    // What could not be had was named, and is needed by no build.
+    toolchain.companions.retain(|part| made.companions.contains_key(&part.name));
     let downloads = workspace.cache.downloads();
     let (mut files, mut faults) = (BTreeSet::new(), Vec::new());
     for pin in toolchain.files() {

@@ -176,7 +176,7 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     Found {
         python: marked.map_or_else(|| programs.python(), |mark| Ok(Python { path: mark.python, pip: true })),
         absent: absent.collect(),
-        mirror: apt::debian_mirror(&apt_sources(request.apt)),
+        mirror: apt::debian_mirror(&apt::sources(request.apt)),
         own_gn: request.gn.clone().map(|gn| (gn.clone(), new_enough(&gn))),
         path_gn: if ready.contains("gn") { None } else { programs.find("gn").filter(|gn| new_enough(gn)) },
         own_clang,
@@ -267,7 +267,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     let mut companions: BTreeMap<_, _> = plan.emulators.iter().map(runtime).collect();
     for part in &plan.companions {
         let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
-        once(&to, &scratch, |new| {
+        let made = once(&to, &scratch, |new| {
             eprintln!("unpacking {} {}", part.name, part.version);
             let job = companion::Job {
                 row,
@@ -276,8 +276,17 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
                 scratch: &folder.join("apt"),
             };
             companion::make(&job, programs, new)
-        })?;
-        companions.insert(part.name.clone(), companion::program(row, &to));
+        });
+        match made {
+            Ok(()) => drop(companions.insert(part.name.clone(), companion::program(row, &to))),
+            // No build needs it.
+            Err(apt::Fault::Absent(error)) => {
+                [&scratch, &folder.join("apt")].into_iter().try_for_each(|folder| remove_folder(folder))?;
+                let why = error.to_string();
+                eprintln!("note: {} is left out: {}", part.name, why.trim_start_matches("error: "));
+            }
+            Err(apt::Fault::Failed(error)) => return Err(error),
+        }
     }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
     let ninja = part_folder(&folder, "ninja").join(tools.ninja.program(plan.host));
@@ -294,7 +303,11 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
 }
 
 /// Makes `to` by filling a folder under a temporary name, unless it is there.
-fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+fn once<E: From<Error>>(
+    to: &Path,
+    scratch: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     if to.is_dir() {
         return Ok(());
     }
@@ -306,7 +319,7 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
     fs::rename(&new, to).or_io("create", to)?;
-    remove_folder(scratch)
+    Ok(remove_folder(scratch)?)
 }
 
 /// The only wheel of a program that needs a shared library which no system must have, libstdc++; so it is tried.
@@ -405,18 +418,6 @@ pub fn clang_version(folder: &Path) -> Result<String, String> {
     let text = process::read(process::command(folder.join("bin/clang++")).arg("--version"));
     let text = text.map_err(|error| error.to_string().trim_start_matches("error: ").to_owned())?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
-fn apt_sources(apt: &Path) -> Vec<(String, String)> {
-    let mut paths = vec![apt.join("sources.list")];
-    let listed =
-        fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
-    paths.extend(listed.filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources")));
-    paths.sort();
-    paths
-        .into_iter()
-        .filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?)))
-        .collect()
 }
 
 /// Sets the executable bits where there are any.
