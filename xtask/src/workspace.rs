@@ -226,7 +226,17 @@ impl Workspace {
         self.toolchain_plan_of(&self.look(what)?, plans)
     }
 
+    /// The same for `doctor`: as much of it as there is, and what is missing.
+    pub fn toolchain_survey(&self, what: &What, plans: &[Plan]) -> Result<(ToolchainPlan, Vec<String>)> {
+        toolchain::survey(&self.matrix.tools, self.host()?, &self.wanted(plans)?, &self.look(what)?)
+    }
+
     fn toolchain_plan_of(&self, found: &Found, plans: &[Plan]) -> Result<ToolchainPlan> {
+        toolchain::decide(&self.matrix.tools, self.host()?, &self.wanted(plans)?, found)
+    }
+
+    /// What these plans need of the toolchain.
+    fn wanted(&self, plans: &[Plan]) -> Result<Wanted> {
         let host = self.host()?;
         let mut wanted = Wanted::default();
         for plan in plans.iter().filter(|plan| plan.is_wanted()) {
@@ -253,7 +263,7 @@ impl Workspace {
                 wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, !is_glibc));
             }
         }
-        toolchain::decide(&self.matrix.tools, host, &wanted, found)
+        Ok(wanted)
     }
 
     /// The toolchain itself: fetched, unpacked and assembled if it is not there.

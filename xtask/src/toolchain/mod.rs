@@ -29,9 +29,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use plan::Packages;
-pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
+pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key, survey};
 pub use probe::{Language, probe_flags};
-pub use programs::{Programs, Python};
+pub use programs::{Programs, Python, report};
 
 use crate::env;
 use crate::error::{Error, IoContext as _, Result};
