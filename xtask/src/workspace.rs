@@ -67,6 +67,11 @@ impl Workspace {
         Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user, &scratch)?))
     }
 
+    /// Whether [`Workspace::plans`] fetches something, unless it is there: it stands in a tree which V8 that is.
+    pub fn plans_fetch(&self, what: &What) -> bool {
+        self.source(what) != SourceKind::Crate || what.crate_version.is_some()
+    }
+
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,
     /// which is where a plan begins, unless the cache has them.
     fn look_at_upstream(&self, what: &What) -> Result<Option<(Asked, Looked)>> {

@@ -9,8 +9,12 @@ use crate::workspace::Workspace;
 /// Exit status 2 if something is missing that the tool cannot fetch.
 pub fn run(flags: &Doctor) -> Result<()> {
     let workspace = Workspace::open()?;
-    let plans = workspace.plans(&flags.what)?;
     println!("cache      {}", workspace.cache.root().display());
+    if workspace.plans_fetch(&flags.what) {
+        // By the programs that may be missing.
+        toolchain::report(&workspace.toolchain_survey(&flags.what, &[])?.1)?;
+    }
+    let plans = workspace.plans(&flags.what)?;
     let (toolchain, missing) = workspace.toolchain_survey(&flags.what, &plans)?;
     if toolchain.python.as_os_str().is_empty() {
         println!("python     missing");
