@@ -51,7 +51,7 @@ impl Workspace {
             matrix: &self.matrix,
             cache: &self.cache,
             host: Host::current(),
-            own_clang: clang(what)
+            own_clang: clang(what)?
                 .map(|folder| toolchain::clang_version(&folder))
                 .transpose()
                 .map_err(Error::usage)?,
@@ -218,8 +218,8 @@ impl Workspace {
     pub fn look(&self, what: &What) -> Result<Found> {
         let request = Request {
             host: self.host()?,
-            clang: clang(what),
-            gn: env::gn(),
+            clang: clang(what)?,
+            gn: env::gn().map(|gn| program(&gn)).transpose()?,
             programs: &self.programs,
             apt: std::path::Path::new("/etc/apt"),
         };
@@ -281,7 +281,27 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).or_io("make absolute", path)
 }
 
-/// `--clang`, else `LIBV8_CLANG`.
-fn clang(what: &What) -> Option<PathBuf> {
-    what.clang.clone().or_else(env::clang)
+/// `--clang`, else `LIBV8_CLANG`: ninja starts it in a folder of its own, and the toolchain is named by it.
+fn clang(what: &What) -> Result<Option<PathBuf>> {
+    what.clang.clone().or_else(env::clang).map(|folder| absolute(&folder)).transpose()
+}
+
+/// A program that is started in other folders; a name alone is looked for on `PATH`.
+fn program(path: &Path) -> Result<PathBuf> {
+    if path.components().count() > 1 { absolute(path) } else { Ok(path.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_of_ones_own_are_found_from_every_folder() {
+        let here = std::env::current_dir().unwrap();
+        let what = What { clang: Some("own/llvm".into()), ..What::of(Vec::new(), "lite") };
+        assert_eq!(clang(&what).unwrap(), Some(here.join("own/llvm")));
+        assert_eq!(program(Path::new("out/gn")).unwrap(), here.join("out/gn"));
+        assert_eq!(program(Path::new("./gn")).unwrap(), here.join("gn"));
+        assert_eq!(program(Path::new("gn")).unwrap(), Path::new("gn"));
+    }
 }
