@@ -105,7 +105,8 @@ pub fn write(workspace: &Workspace, what: &What, plans: &[Plan], to: &Path) -> R
             "what the toolchain was unpacked from is not there any more",
             &faults,
         )
-        .help("cargo xtask clean --downloads   and then the same command: it is fetched anew"));
+        .help("cargo xtask clean --downloads   and then the same command: it is fetched anew")
+        .help("a package of Debian that was offered no more, so that a newer one was taken: raise its pin in targets.toml"));
     }
     files.extend(sources(workspace, plans)?);
     let archives =
@@ -233,7 +234,7 @@ fn read_into(from: &Path, cache: &Cache, scratch: &Path) -> Result<()> {
         }
         let path = scratch.join("entry");
         let mut file = File::create(&path).or_io("create", &path)?;
-        io::copy(&mut entry.take(stated.size_bytes + 1), &mut file).map_err(unreadable)?;
+        io::copy(&mut entry.take(stated.size_bytes.saturating_add(1)), &mut file).map_err(unreadable)?;
         file.flush().and_then(|()| file.sync_all()).or_io("write", &path)?;
         let found = Sha256::of_file(&path).map_err(|error| Error::failed(error.to_string()))?.sha256;
         let size_bytes = fs::metadata(&path).or_io("read", &path)?.len();

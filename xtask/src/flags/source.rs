@@ -85,7 +85,7 @@ pub struct Source {
     /// Write one file with all that a build without network needs: source, toolchain, data
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// Take all that out of such a file first, and fetch nothing
+    /// Take all that out of such a file first; only what it lacks is fetched
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "dry_run"])]
     pub from_bundle: Option<PathBuf>,
 }

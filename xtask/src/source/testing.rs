@@ -48,18 +48,18 @@ pub fn plan_of(v8: &str, package: &str, icu_data: &str) -> super::SourcePlan {
     }
 }
 
-/// A plan of V8's own repositories, of which there is V8 alone, at this commit.
-pub fn depot_plan_of(v8: &str, commit: &str) -> super::SourcePlan {
+/// V8's own repositories, of which there is V8 alone, at this commit.
+pub fn checkout_of(v8: &str, url: &str, commit: &str, cache: &Cache) -> depot::Checkout {
     let nowhere = depot::Mirrors { git: None, gcs: String::new(), cipd: String::new() };
     let asked = depot::Asked {
-        url: "https://example.org/v8.git".to_owned(),
+        url: url.to_owned(),
         revision: v8.to_owned(),
         commit: None,
         with: Vec::new(),
         cipd: std::collections::BTreeMap::new(),
         mirrors: nowhere,
         gclient: None,
-        cache: Cache::at("cache".into()),
+        cache: cache.clone(),
     };
     let looked = depot::Looked {
         commit: commit.to_owned(),
@@ -69,11 +69,15 @@ pub fn depot_plan_of(v8: &str, commit: &str) -> super::SourcePlan {
     };
     let (os, cpu) = ("linux", "x64");
     let platform = depot::Platform { target_os: os, target_cpu: cpu, host_os: os, host_cpu: cpu };
+    depot::decide(&asked, &looked, "x", platform).unwrap()
+}
+
+/// A plan of them, without patches.
+pub fn depot_plan_of(v8: &str, commit: &str) -> super::SourcePlan {
+    let checkout = checkout_of(v8, "https://example.org/v8.git", commit, &Cache::at("cache".into()));
     super::SourcePlan {
         kind: super::Kind::DepotTools,
-        origin: super::Origin::DepotTools {
-            checkout: Box::new(depot::decide(&asked, &looked, "x", platform).unwrap()),
-        },
+        origin: super::Origin::DepotTools { checkout: Box::new(checkout) },
         ..plan_of(v8, "0.0.0", "0.0.0")
     }
 }

@@ -273,7 +273,11 @@ impl Checkout {
         for part in &self.parts {
             match &part.what {
                 // DEPS files are read from some that are not in the tree.
-                What::Git { revision: Some(commit), .. } if part.wanted || self.store.has(commit) => {
+                What::Git { url, revision: Some(commit) } if part.wanted || self.store.has(commit) => {
+                    // A tree that gclient fetched, or that is older than the cache, was made of commits that are not here.
+                    if self.store.ensure(&self.mirrors.repository(url), commit)? {
+                        eprintln!("fetched {} at {commit}, for the bundle", part.place);
+                    }
                     commits.push(commit.clone());
                 }
                 What::Gcs { bucket, objects } if part.wanted => {
