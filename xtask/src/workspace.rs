@@ -134,6 +134,13 @@ impl Workspace {
     /// Flags of another source than the one that was chosen.
     fn refuse_foreign_flags(&self, what: &What) -> Result<()> {
         let Upstream { revision, mirrors, with, gclient, node, node_tree } = &what.upstream;
+        if what.upstream.has_secret() {
+            // Not by clap, which would repeat it.
+            return Err(Error::usage(
+                "--mirror takes no name or password: output, errors and logs have addresses in them",
+            )
+            .help("git asks its credential helper; the other servers are asked without"));
+        }
         let source = self.source(what);
         let of_depot = revision.is_some() || !with.is_empty() || gclient.is_some();
         let of_node = node.is_some() || node_tree.is_some();

@@ -176,6 +176,17 @@ fn a_bad_cache_ends_with_2_and_its_password_is_not_shown() {
 }
 
 #[test]
+fn a_mirror_with_a_password_ends_with_2_and_it_is_not_shown() {
+    let mirror = ["--source", "depot-tools", "--mirror", "git=https://ci:s3cret@host/v8"];
+    for command in ["plan", "build-v8", "source", "doctor"] {
+        let out = World::new().run(&[&[command], &mirror[..]].concat());
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
 fn an_archive_that_is_none_is_a_failure_and_no_crash() {
     let world = World::new();
     std::fs::write(world.folder.path().join("no.tar.zst"), "no archive").unwrap();
