@@ -245,18 +245,22 @@ fn a_plan_is_the_dry_run() {
 fn clean_of_nothing_says_so_and_clean_removes_only_its_own() {
     let world = World::new();
     check("clean.txt", &world.transcript(&["clean"]));
-    let keep = world.cache().join("downloads/x");
-    let lose = world.cache().join("source/x");
-    for file in [&keep, &lose] {
+    let at = |name: &&str| world.cache().join(name);
+    let keep = ["downloads/x", "node/x"];
+    let lose = ["source/x", "publish/work/x", "bundle/x", "bundle-7/x"];
+    let others = ["prebuilt/x", "bundles/x"];
+    for file in keep.iter().chain(&lose).chain(&others).map(at) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, "x").unwrap();
     }
+    let are_there = |names: &[&str]| names.iter().all(|name| at(name).exists());
+    let are_gone = |names: &[&str]| !names.iter().any(|name| at(name).exists());
     world.run(&["clean", "--dry-run"]);
-    assert!(lose.exists(), "a dry run removes nothing");
+    assert!(are_there(&lose), "a dry run removes nothing");
     world.run(&["clean"]);
-    assert!(!lose.exists() && keep.exists());
+    assert!(are_gone(&lose) && are_there(&keep));
     world.run(&["clean", "--downloads"]);
-    assert!(!keep.exists() && world.cache().exists());
+    assert!(are_gone(&keep) && are_there(&others));
 }
 
 #[test]
