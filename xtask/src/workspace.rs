@@ -12,7 +12,7 @@ use crate::source::depot::{self, Asked, Looked, Mirrors};
 use crate::source::{Cargo, Pins, another, node};
 use crate::toolchain::pins::Host;
 use crate::toolchain::{
-    self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust, sdk,
+    self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, own_clang, rust, sdk,
 };
 
 /// Read once at the start of a command.
@@ -52,7 +52,7 @@ impl Workspace {
             cache: &self.cache,
             host: Host::current(),
             own_clang: clang(what)?
-                .map(|folder| toolchain::clang_version(&folder))
+                .map(|folder| own_clang::version(&folder))
                 .transpose()
                 .map_err(Error::usage)?,
         };

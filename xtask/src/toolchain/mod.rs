@@ -8,6 +8,7 @@ pub mod download;
 pub mod emulator;
 mod from_source;
 mod overlay;
+pub mod own_clang;
 pub mod pins;
 mod plan;
 mod probe;
@@ -137,7 +138,8 @@ pub fn folder(cache: &Cache, key: &pins::Sha256) -> PathBuf {
 /// Looks at the disk, and asks programs of the system for their version where that is not known yet. Writes nothing.
 pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     let Request { host, programs, .. } = *request;
-    let own_clang = request.clang.clone().map(|folder| OwnClang { version: clang_version(&folder), folder });
+    let own_clang =
+        request.clang.clone().map(|folder| OwnClang { version: own_clang::version(&folder), folder });
     let folder = folder(cache, &key(tools, host, own_clang.as_ref()));
     let mut ready = BTreeSet::new();
     for (name, _) in tools.wheels() {
@@ -405,19 +407,6 @@ fn write_mark(folder: &Path, mark: &Mark) -> Result<()> {
     let new = folder.join("toolchain.json.new");
     fs::write(&new, text).or_io("write", &new)?;
     fs::rename(&new, &path).or_io("create", &path)
-}
-
-/// What a clang of the user's own says of itself; `Err` is what its folder lacks.
-pub fn clang_version(folder: &Path) -> Result<String, String> {
-    for name in ["clang", "ld.lld", "llvm-ar"] {
-        let path = folder.join("bin").join(name);
-        if !path.exists() {
-            return Err(format!("there is no {}", path.display()));
-        }
-    }
-    let text = process::read(process::command(folder.join("bin/clang++")).arg("--version"));
-    let text = text.map_err(|error| error.to_string().trim_start_matches("error: ").to_owned())?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Sets the executable bits where there are any.

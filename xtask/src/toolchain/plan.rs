@@ -49,7 +49,7 @@ pub struct Found {
 pub struct OwnClang {
     /// The folder with `bin/`.
     pub folder: PathBuf,
-    /// The first line of `clang++ --version`, or why there is none.
+    /// What [`super::own_clang::version`] says, or why there is none.
     pub version: Result<String, String>,
 }
 
