@@ -86,8 +86,10 @@ impl Place<'_> {
 /// # Errors
 /// What cannot be fetched, and files that the cache does not have any more, all together.
 pub fn write(workspace: &Workspace, what: &What, plans: &[Plan], to: &Path) -> Result<()> {
-    let toolchain = workspace.toolchain_plan(what, plans)?;
-    workspace.toolchain(what, plans)?;
+    let mut toolchain = workspace.toolchain_plan(what, plans)?;
+    let made = workspace.toolchain(what, plans)?;
+    // What could not be had was named, and is needed by no build.
+    toolchain.companions.retain(|part| made.companions.contains_key(&part.name));
     let downloads = workspace.cache.downloads();
     let (mut files, mut faults) = (BTreeSet::new(), Vec::new());
     for pin in toolchain.files() {
@@ -103,7 +105,8 @@ pub fn write(workspace: &Workspace, what: &What, plans: &[Plan], to: &Path) -> R
             "what the toolchain was unpacked from is not there any more",
             &faults,
         )
-        .help("cargo xtask clean --downloads   and then the same command: it is fetched anew"));
+        .help("cargo xtask clean --downloads   and then the same command: it is fetched anew")
+        .help("a package of Debian that was offered no more, so that a newer one was taken: raise its pin in targets.toml"));
     }
     files.extend(sources(workspace, plans)?);
     let archives =
@@ -231,7 +234,7 @@ fn read_into(from: &Path, cache: &Cache, scratch: &Path) -> Result<()> {
         }
         let path = scratch.join("entry");
         let mut file = File::create(&path).or_io("create", &path)?;
-        io::copy(&mut entry.take(stated.size_bytes + 1), &mut file).map_err(unreadable)?;
+        io::copy(&mut entry.take(stated.size_bytes.saturating_add(1)), &mut file).map_err(unreadable)?;
         file.flush().and_then(|()| file.sync_all()).or_io("write", &path)?;
         let found = Sha256::of_file(&path).map_err(|error| Error::failed(error.to_string()))?.sha256;
         let size_bytes = fs::metadata(&path).or_io("read", &path)?.len();

@@ -102,6 +102,10 @@ pub const TABLE: &[(&str, &str)] = &[
         "for the tool's own tests of releases: an archive of this machine's target; those of its variant beside it are published too",
     ),
     (
+        "LIBV8_TEST_DEPOT_TOOLS",
+        "for the tool's own tests of DEPS: depot_tools, whose gclient must make the same tree",
+    ),
+    (
         "LIBV8_ABILISTS",
         "for the tool's own tests: Zig's list of glibc's symbols, which the committed tables must equal",
     ),
@@ -418,7 +422,10 @@ mod tests {
                 && text.len() > 1
                 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         };
-        let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();
+        let mut read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();
+        // This test starts the tool, and is no part of it.
+        let of_depot = include_str!("../tests/depot.rs").split('"');
+        read.extend(of_depot.filter(|text| text.starts_with("LIBV8_TEST_") && is_name(text)));
         assert_eq!(named, read);
     }
 }

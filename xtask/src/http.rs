@@ -45,7 +45,7 @@ pub fn fetch(request: &Request<'_>) -> Result<()> {
 }
 
 fn copy(request: &Request<'_>, from: &Path) -> Result<()> {
-    let mut source = File::open(from).or_io("open", from)?.take(request.max_bytes + 1);
+    let mut source = File::open(from).or_io("open", from)?.take(request.max_bytes.saturating_add(1));
     let mut file = File::create(request.to).or_io("create", request.to)?;
     let count = std::io::copy(&mut source, &mut file).or_io("copy", from)?;
     if count > request.max_bytes {

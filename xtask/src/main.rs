@@ -51,23 +51,32 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use flags::{Command, Flags};
 
+/// The feature of this tool that a command needs, if it was compiled without.
+fn lacks(command: &Command) -> Option<&'static str> {
+    // The clients of stores come together: a part of them shares code that the rest does not use.
+    let store = |address: &Option<String>| address.as_deref().and_then(store::lacks).map(|_| "stores");
+    match command {
+        Command::Publish(flags) => store(&flags.to),
+        Command::Lock(flags) => store(&flags.from),
+        // All of them begin with plans, for which Node's release is read.
+        Command::BuildV8(flags) => flags.what.lacks(),
+        Command::Plan(flags) => flags.what.lacks(),
+        Command::Doctor(flags) => flags.what.lacks(),
+        Command::Toolchain(flags) => flags.what.lacks(),
+        Command::Source(flags) => flags.what.lacks(),
+        Command::Package(flags) => flags.what.lacks(),
+        _ => None,
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if pch::shim::is_wanted(arguments.get(1)) {
         return pch::shim::main(&arguments[1..]);
     }
     let command = Flags::parse().command;
-    // The clients of stores come together: a part of them shares code that the rest does not use.
-    let store = |address: &Option<String>| address.as_deref().and_then(store::lacks).map(|_| "stores");
-    let lacks = match &command {
-        Command::Publish(flags) => store(&flags.to),
-        Command::Lock(flags) => store(&flags.from),
-        Command::BuildV8(flags) => flags.what.lacks(),
-        Command::Source(flags) => flags.what.lacks(),
-        _ => None,
-    };
     let result = match command {
-        _ if let Some(feature) = lacks => match commands::again::with_feature(feature) {
+        _ if let Some(feature) = lacks(&command) => match commands::again::with_feature(feature) {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
@@ -99,6 +108,25 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_fetches_nodes_release_has_the_client_for_it() {
+        let needed = (!cfg!(feature = "downloads")).then_some("downloads");
+        for name in ["build-v8", "plan", "doctor", "toolchain", "source", "package"] {
+            let check = |more: &[&str], expected: Option<&str>| {
+                let flags = Flags::parse_from(["xtask", name].iter().chain(more));
+                assert_eq!(lacks(&flags.command), expected, "{name} {more:?}");
+            };
+            check(&["--source", "node"], needed);
+            check(&["--source", "node", "--mirror", "node=file:///a"], None);
+            check(&[], None);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::source::depot::{self, Asked, Looked, Mirrors};
 use crate::source::{Cargo, Pins, another, node};
 use crate::toolchain::pins::Host;
 use crate::toolchain::{
-    self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, rust, sdk,
+    self, Found, Programs, Request, Toolchain, ToolchainPlan, Wanted, companion, own_clang, rust, sdk,
 };
 
 /// Read once at the start of a command.
@@ -57,8 +57,8 @@ impl Workspace {
             matrix: &self.matrix,
             cache,
             host: Host::current(),
-            own_clang: clang(what)
-                .map(|folder| toolchain::clang_version(&folder))
+            own_clang: clang(what)?
+                .map(|folder| own_clang::version(&folder))
                 .transpose()
                 .map_err(Error::usage)?,
         };
@@ -71,6 +71,11 @@ impl Workspace {
         let scratch = self.cache.sources().join(format!("look-{}", std::process::id()));
         let (pinned, known) = (self.matrix.source_pins()?, self.matrix.other_pins()?);
         Ok(Some(another::pins(&pinned, &known, version, &Cargo::of_user, &scratch)?))
+    }
+
+    /// Whether [`Workspace::plans`] fetches something, unless it is there: it stands in a tree which V8 that is.
+    pub fn plans_fetch(&self, what: &What) -> bool {
+        self.source(what) != SourceKind::Crate || what.crate_version.is_some()
     }
 
     /// What was asked of V8's own repositories and what they say, if they are the source. Fetches V8 and the DEPS files,
@@ -135,6 +140,13 @@ impl Workspace {
     /// Flags of another source than the one that was chosen.
     fn refuse_foreign_flags(&self, what: &What) -> Result<()> {
         let Upstream { revision, mirrors, with, gclient, node, node_tree } = &what.upstream;
+        if what.upstream.has_secret() {
+            // Not by clap, which would repeat it.
+            return Err(Error::usage(
+                "--mirror takes no name or password: output, errors and logs have addresses in them",
+            )
+            .help("git asks its credential helper; the other servers are asked without"));
+        }
         let source = self.source(what);
         let of_depot = revision.is_some() || !with.is_empty() || gclient.is_some();
         let of_node = node.is_some() || node_tree.is_some();
@@ -219,8 +231,8 @@ impl Workspace {
     pub fn look(&self, what: &What) -> Result<Found> {
         let request = Request {
             host: self.host()?,
-            clang: clang(what),
-            gn: env::gn(),
+            clang: clang(what)?,
+            gn: env::gn().map(|gn| program(&gn)).transpose()?,
             programs: &self.programs,
             apt: std::path::Path::new("/etc/apt"),
         };
@@ -232,7 +244,17 @@ impl Workspace {
         self.toolchain_plan_of(&self.look(what)?, plans)
     }
 
+    /// The same for `doctor`: as much of it as there is, and what is missing.
+    pub fn toolchain_survey(&self, what: &What, plans: &[Plan]) -> Result<(ToolchainPlan, Vec<String>)> {
+        toolchain::survey(&self.matrix.tools, self.host()?, &self.wanted(plans)?, &self.look(what)?)
+    }
+
     fn toolchain_plan_of(&self, found: &Found, plans: &[Plan]) -> Result<ToolchainPlan> {
+        toolchain::decide(&self.matrix.tools, self.host()?, &self.wanted(plans)?, found)
+    }
+
+    /// What these plans need of the toolchain.
+    fn wanted(&self, plans: &[Plan]) -> Result<Wanted> {
         let host = self.host()?;
         let mut wanted = Wanted::default();
         for plan in plans.iter().filter(|plan| plan.is_wanted()) {
@@ -259,7 +281,7 @@ impl Workspace {
                 wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, !is_glibc));
             }
         }
-        toolchain::decide(&self.matrix.tools, host, &wanted, found)
+        Ok(wanted)
     }
 
     /// The toolchain itself: fetched, unpacked and assembled if it is not there.
@@ -272,7 +294,27 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).or_io("make absolute", path)
 }
 
-/// `--clang`, else `LIBV8_CLANG`.
-fn clang(what: &What) -> Option<PathBuf> {
-    what.clang.clone().or_else(env::clang)
+/// `--clang`, else `LIBV8_CLANG`: ninja starts it in a folder of its own, and the toolchain is named by it.
+fn clang(what: &What) -> Result<Option<PathBuf>> {
+    what.clang.clone().or_else(env::clang).map(|folder| absolute(&folder)).transpose()
+}
+
+/// A program that is started in other folders; a name alone is looked for on `PATH`.
+fn program(path: &Path) -> Result<PathBuf> {
+    if path.components().count() > 1 { absolute(path) } else { Ok(path.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_of_ones_own_are_found_from_every_folder() {
+        let here = std::env::current_dir().unwrap();
+        let what = What { clang: Some("own/llvm".into()), ..What::of(Vec::new(), "lite") };
+        assert_eq!(clang(&what).unwrap(), Some(here.join("own/llvm")));
+        assert_eq!(program(Path::new("out/gn")).unwrap(), here.join("out/gn"));
+        assert_eq!(program(Path::new("./gn")).unwrap(), here.join("gn"));
+        assert_eq!(program(Path::new("gn")).unwrap(), Path::new("gn"));
+    }
 }

@@ -176,6 +176,17 @@ fn a_bad_cache_ends_with_2_and_its_password_is_not_shown() {
 }
 
 #[test]
+fn a_mirror_with_a_password_ends_with_2_and_it_is_not_shown() {
+    let mirror = ["--source", "depot-tools", "--mirror", "git=https://ci:s3cret@host/v8"];
+    for command in ["plan", "build-v8", "source", "doctor"] {
+        let out = World::new().run(&[&[command], &mirror[..]].concat());
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
 fn an_archive_that_is_none_is_a_failure_and_no_crash() {
     let world = World::new();
     std::fs::write(world.folder.path().join("no.tar.zst"), "no archive").unwrap();
@@ -234,18 +245,22 @@ fn a_plan_is_the_dry_run() {
 fn clean_of_nothing_says_so_and_clean_removes_only_its_own() {
     let world = World::new();
     check("clean.txt", &world.transcript(&["clean"]));
-    let keep = world.cache().join("downloads/x");
-    let lose = world.cache().join("source/x");
-    for file in [&keep, &lose] {
+    let at = |name: &&str| world.cache().join(name);
+    let keep = ["downloads/x", "node/x"];
+    let lose = ["source/x", "publish/work/x", "bundle/x", "bundle-7/x"];
+    let others = ["prebuilt/x", "bundles/x"];
+    for file in keep.iter().chain(&lose).chain(&others).map(at) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, "x").unwrap();
     }
+    let are_there = |names: &[&str]| names.iter().all(|name| at(name).exists());
+    let are_gone = |names: &[&str]| !names.iter().any(|name| at(name).exists());
     world.run(&["clean", "--dry-run"]);
-    assert!(lose.exists(), "a dry run removes nothing");
+    assert!(are_there(&lose), "a dry run removes nothing");
     world.run(&["clean"]);
-    assert!(!lose.exists() && keep.exists());
+    assert!(are_gone(&lose) && are_there(&keep));
     world.run(&["clean", "--downloads"]);
-    assert!(!keep.exists() && world.cache().exists());
+    assert!(are_gone(&keep) && are_there(&others));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::process;
 use crate::source::depot::git;
+use crate::source::testing::checkout_of;
 
 /// A folder with a file, a repository, and a bundle of both.
 struct World {
@@ -138,6 +139,35 @@ fn a_bundle_that_lies_in_its_own_list_is_refused_too() {
     let error = read(&world.bundle(), &world.cache("third")).unwrap_err().to_string();
     assert!(error.contains("rev-list"), "{error}");
     assert!(!Store::of(&world.cache("third")).has(&other));
+}
+
+#[test]
+fn f01_a_list_that_states_no_possible_length_is_refused() {
+    let world = World::new();
+    let path = format!("downloads/{}/a.whl", world.sha256);
+    let sha256 = Sha256::of_bytes(b"wheel");
+    let entries = vec![Entry { path: path.clone(), size_bytes: u64::MAX, sha256 }];
+    let list = serde_json::to_vec(&List { format: FORMAT, archives: Vec::new(), entries }).unwrap();
+    let mut tar = tar::Builder::new(File::create(world.bundle()).unwrap());
+    for (name, bytes) in [(LIST, list.as_slice()), (path.as_str(), b"wheel".as_slice())] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes).unwrap();
+    }
+    drop(tar.into_inner().unwrap());
+    let error = read(&world.bundle(), &world.cache("third")).unwrap_err().to_string();
+    assert!(error.contains("is not what bundle.json says"), "{error}");
+}
+
+#[test]
+fn commits_that_a_tree_did_not_come_from_are_fetched_for_the_bundle() {
+    let world = World::new();
+    let cache = world.cache("fourth");
+    let url = format!("file://{}", world.folder.path().join("upstream").display());
+    let checkout = checkout_of("1.0.0.1", &url, &world.commit, &cache);
+    assert_eq!(checkout.carried().unwrap(), (vec![world.commit.clone()], Vec::new()));
+    assert!(Store::of(&cache).pack(&world.commit).unwrap().is_file());
 }
 
 #[test]

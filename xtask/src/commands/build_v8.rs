@@ -68,6 +68,7 @@ pub fn run(flags: &BuildV8) -> Result<()> {
         round.each(&mut |plan, _| {
             go_on("fetching V8's tree")?;
             source::prepare(&plan.source, &Cargo::of_user()?, &|line| eprintln!("{line}"))?;
+            smoke::prepare(&workspace, plan, &toolchain)?;
             Ok(State::Open)
         });
         let options = Options {

@@ -9,12 +9,19 @@ use crate::workspace::Workspace;
 /// Exit status 2 if something is missing that the tool cannot fetch.
 pub fn run(flags: &Doctor) -> Result<()> {
     let workspace = Workspace::open()?;
-    let plans = workspace.plans(&flags.what)?;
     println!("cache      {}", workspace.cache.root().display());
-    let toolchain = workspace.toolchain_plan(&flags.what, &plans)?;
-    let folder = toolchain::folder(&workspace.cache, &toolchain.key);
-    println!("toolchain  {}", folder.display());
-    println!("python     {}", toolchain.python.display());
+    if workspace.plans_fetch(&flags.what) {
+        // By the programs that may be missing.
+        toolchain::report(&workspace.toolchain_survey(&flags.what, &[])?.1)?;
+    }
+    let plans = workspace.plans(&flags.what)?;
+    let (toolchain, missing) = workspace.toolchain_survey(&flags.what, &plans)?;
+    println!("toolchain  {}", toolchain::folder(&workspace.cache, &toolchain.key).display());
+    if toolchain.python.as_os_str().is_empty() {
+        println!("python     missing");
+    } else {
+        println!("python     {}", toolchain.python.display());
+    }
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let pinned = |ready, fetch_bytes| match (ready, fetch_bytes) {
         (true, _) => "there".to_owned(),
@@ -55,6 +62,7 @@ pub fn run(flags: &Doctor) -> Result<()> {
     {
         println!("{:<10} {:<32} planned only: {reason}", "target", plan.target);
     }
+    toolchain::report(&missing)?;
     let mut wanted = plans.iter().filter(|plan| plan.is_wanted());
     if toolchain.is_ready() && wanted.all(|plan| plan.source.present) {
         println!("all is there");

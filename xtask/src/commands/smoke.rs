@@ -6,6 +6,7 @@ use crate::env;
 use crate::error::{Error, IoContext as _, Result};
 use crate::flags::{Smoke, What};
 use crate::matrix::Target;
+use crate::plan::Plan;
 use crate::smoke::{self, Emulator, Foreign, Linker, Machine, Zig};
 use crate::toolchain::pins::Libc;
 use crate::toolchain::rust::{self, Compiler};
@@ -31,6 +32,16 @@ pub struct Ran {
     pub demonstration: Option<(String, String)>,
     /// What ran the programs, for people.
     pub how: String,
+}
+
+/// Makes what [`link_and_run`] would take a minute for, Rust for the target: a fault in it is told before V8 is compiled.
+pub fn prepare(workspace: &Workspace, plan: &Plan, toolchain: &Toolchain) -> Result<()> {
+    let Plan { target, row, .. } = plan;
+    if workspace.host()?.name() == row.host || plan.runs_programs_of_the_machine() {
+        return Ok(());
+    }
+    let sysroot = workspace.matrix.tools.sysroots.get(&row.sysroot);
+    foreign_rust(row, sysroot.map(|sysroot| sysroot.libc), target, toolchain).map(drop)
 }
 
 /// Links and runs every program.

@@ -49,6 +49,15 @@ impl Upstream {
         self.mirrors.iter().rev().find(|(of, _)| *of == kind).map(|(_, url)| url.as_str())
     }
 
+    /// Whether an address has a name or password in front of its server's. Over ssh a name is a part of it.
+    pub fn has_secret(&self) -> bool {
+        self.mirrors.iter().any(|(_, url)| {
+            let server = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+            let user = server.and_then(|server| server.rsplit_once('@')).map(|(user, _)| user);
+            user.is_some_and(|user| user.contains(':') || !url.starts_with("ssh://"))
+        })
+    }
+
     /// The feature of this tool that fetching needs, if it was compiled without: files that are not in a folder.
     pub fn lacks(&self, source: Option<SourceKind>) -> Option<&'static str> {
         let is_folder = |kind: MirrorKind| self.mirror(kind).is_some_and(|url| url.starts_with("file://"));
@@ -85,7 +94,7 @@ pub struct Source {
     /// Write one file with all that a build without network needs: source, toolchain, data
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// Take all that out of such a file first, and fetch nothing
+    /// Take all that out of such a file first; only what it lacks is fetched
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "dry_run"])]
     pub from_bundle: Option<PathBuf>,
 }
@@ -114,6 +123,21 @@ pub fn parse_mirror(text: &str) -> Result<(MirrorKind, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_in_addresses() {
+        let check = |url: &str, expected: bool| {
+            let upstream =
+                Upstream { mirrors: vec![(MirrorKind::Git, url.to_owned())], ..Upstream::default() };
+            assert_eq!(upstream.has_secret(), expected, "{url}");
+        };
+        check("https://ci:TOKEN@host/b", true);
+        check("https://TOKEN@host", true);
+        check("ssh://git:TOKEN@host/b", true);
+        check("ssh://git@host/b", false);
+        check("https://host:1/a@b", false);
+        check("file:///a@b", false);
+    }
 
     #[test]
     fn mirrors() {

@@ -1,6 +1,6 @@
 //! Moves the pins, keeping every comment of `targets.toml`, and writes patches whose places have only moved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, TableLike, value};
 
@@ -8,10 +8,11 @@ use super::Trial;
 use crate::error::{Error, IoContext as _, Result};
 use crate::matrix::Matrix;
 use crate::paths::write_whole;
-use crate::source::{Origin, SourcePlan};
+use crate::source::{Kind, Origin, SourcePlan, V8Version};
 use crate::workspace::Workspace;
 
-/// Writes what can be written; gives the files that changed.
+/// Writes what can be written; gives the files that changed. `targets.toml` comes last: until it is there, the same roll can
+/// be done again, and finds at their places the patches that are written already.
 ///
 /// # Errors
 /// A `targets.toml` that would no longer be read, and I/O.
@@ -19,11 +20,12 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
     let path = workspace.repository.join("targets.toml");
     let text = std::fs::read_to_string(&path).or_io("read", &path)?;
     let moved = moved(&text, to)?;
-    Matrix::parse(&moved)?;
-    let mut writes = vec![(path, moved)];
+    let after = Matrix::parse(&moved)?;
+    let patches = trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone()));
+    let mut writes: Vec<(PathBuf, String)> = patches.collect();
+    // The same as before if the pins of a source have moved that is not the default.
     let version = workspace.repository.join("crates/libv8/V8_VERSION");
-    writes.push((version, format!("{}\n", to.v8_version)));
-    writes.extend(trial.refreshed.iter().map(|patch| (patch.path.clone(), patch.text.clone())));
+    writes.extend([(version, format!("{}\n", after.v8.version)), (path, moved)]);
     let mut written = Vec::new();
     for (path, text) in writes {
         if std::fs::read_to_string(&path).or_io("read", &path)? != text {
@@ -34,13 +36,32 @@ pub fn apply(workspace: &Workspace, to: &SourcePlan, trial: &Trial) -> Result<Ve
     Ok(written)
 }
 
-/// `targets.toml` with the pins of this V8.
+/// The other V8s that `targets.toml` pins once it has been rolled to this one: patches go on being put on them.
+///
+/// # Errors
+/// As for [`apply`].
+pub fn staying(repository: &Path, to: &SourcePlan) -> Result<Vec<(Kind, V8Version)>> {
+    let path = repository.join("targets.toml");
+    let text = std::fs::read_to_string(&path).or_io("read", &path)?;
+    let after = Matrix::parse(&moved(&text, to)?)?;
+    let registry = std::iter::once(after.source_pins()?).chain(after.other_pins()?);
+    let mut pins: Vec<_> = registry.map(|pins| (Kind::Crate, pins.v8_version)).collect();
+    // A tag of another name, or a commit, does not say its version.
+    pins.extend(after.sources.depot.revision.parse().ok().map(|version| (Kind::DepotTools, version)));
+    pins.retain(|(_, version)| *version != to.v8_version);
+    Ok(pins)
+}
+
+/// `targets.toml` with the pins of this V8. `[v8]` belongs to the default source.
 fn moved(text: &str, to: &SourcePlan) -> Result<String> {
     let fault = |what: String| Error::failed(format!("targets.toml: {what}"));
     let mut document: DocumentMut = text.parse().map_err(|error| fault(format!("{error}")))?;
     let version = to.v8_version.to_string();
     let before = document["v8"]["version"].as_str().unwrap_or_default().to_owned();
-    set(&mut document["v8"], "version", &version)?;
+    let is_default = document["v8"].get("source").and_then(Item::as_str) == Some(to.kind.name());
+    if is_default {
+        set(&mut document["v8"], "version", &version)?;
+    }
     let sources = &mut document["sources"];
     if let Origin::Crate { package, icu_data } = &to.origin {
         let pins = &mut sources["crate"];
@@ -55,7 +76,7 @@ fn moved(text: &str, to: &SourcePlan) -> Result<String> {
         }
         // Both sources are of one V8, as long as nobody has moved one of them alone.
         let upstream = &mut sources["depot-tools"];
-        if upstream["revision"].as_str() == Some(&before) {
+        if is_default && upstream["revision"].as_str() == Some(&before) {
             set(upstream, "revision", &version)?;
             table(upstream)?.remove("commit");
         }
@@ -87,7 +108,10 @@ fn table(item: &mut Item) -> Result<&mut dyn TableLike> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::plan_of;
+    use crate::paths::Cache;
+    use crate::roll::patches::Refreshed;
+    use crate::source::testing::{depot_plan_of, plan_of};
+    use crate::toolchain::Programs;
 
     #[test]
     fn pins_move_and_comments_stay() {
@@ -129,6 +153,62 @@ mod tests {
         let after = Matrix::parse(&new).unwrap();
         assert_eq!(after.sources.depot.revision, "15.0.1.1");
         assert!(after.sources.depot.commit.is_some());
+    }
+
+    #[test]
+    fn pins_of_the_other_source_move_alone() {
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        let before = Matrix::parse(&text).unwrap();
+        let to = depot_plan_of("16.1.2.3", &"c".repeat(40));
+        let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
+        assert_eq!(after.sources.depot.revision, "16.1.2.3");
+        assert_eq!(after.sources.depot.commit, Some("c".repeat(40)));
+        // The default source is built as before.
+        assert_eq!(after.v8.version, before.v8.version);
+        assert_eq!(after.source_pins().unwrap(), before.source_pins().unwrap());
+        // If it is the default, V8's version is its.
+        let text = text.replacen("source = \"crate\"", "source = \"depot-tools\"", 1);
+        let after = Matrix::parse(&moved(&text, &to).unwrap()).unwrap();
+        assert_eq!([after.v8.version, after.sources.depot.revision], ["16.1.2.3", "16.1.2.3"]);
+    }
+
+    #[test]
+    fn what_stays_pinned_beside_a_new_v8() {
+        let repository = crate::paths::repository();
+        let before = Matrix::load(&repository).unwrap();
+        let others: Vec<_> =
+            before.other_pins().unwrap().iter().map(|pins| (Kind::Crate, pins.v8_version)).collect();
+        assert!(!others.is_empty());
+        assert_eq!(staying(&repository, &plan_of("16.1.2.3", "161.0.0", "0.79.0")).unwrap(), others);
+        let mut all = vec![(Kind::Crate, before.source_pins().unwrap().v8_version)];
+        all.extend(&others);
+        assert_eq!(staying(&repository, &depot_plan_of("16.1.2.3", &"c".repeat(40))).unwrap(), all);
+    }
+
+    #[test]
+    fn f38_what_cannot_be_written_leaves_the_pins_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let text = std::fs::read_to_string(crate::paths::repository().join("targets.toml")).unwrap();
+        std::fs::create_dir_all(root.join("crates/libv8")).unwrap();
+        std::fs::write(root.join("targets.toml"), &text).unwrap();
+        std::fs::write(root.join("crates/libv8/V8_VERSION"), "1.2.3.4\n").unwrap();
+        let workspace = Workspace {
+            repository: root.to_owned(),
+            matrix: Matrix::parse(&text).unwrap(),
+            cache: Cache::at(root.join("cache")),
+            programs: Programs::new(Vec::new()),
+        };
+        let patch = root.join("0001-a.patch");
+        let refreshed = vec![Refreshed { path: patch.clone(), text: "new".to_owned() }];
+        let trial = Trial { refreshed, ..Trial::default() };
+        let to = plan_of("16.1.2.3", "161.0.0", "0.79.0");
+        let read = || std::fs::read_to_string(root.join("targets.toml")).unwrap();
+        assert!(apply(&workspace, &to, &trial).is_err(), "there is no such patch");
+        assert_eq!(read(), text);
+        std::fs::write(&patch, "old").unwrap();
+        assert_eq!(apply(&workspace, &to, &trial).unwrap().len(), 3);
+        assert_ne!(read(), text);
     }
 
     #[test]

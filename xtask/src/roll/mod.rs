@@ -173,6 +173,7 @@ fn look_with(asked: &Asked<'_>, trees: &Trees<'_>) -> Result<(Report, Trial)> {
         new: (&new, &to[0].source),
         targets: workspace.matrix.targets.keys().map(String::as_str).collect(),
         folder: &workspace.repository.join("patches"),
+        staying: apply::staying(&workspace.repository, &to[0].source)?,
     };
     let (mut findings, trial) = patches::check(&all, &sides)?;
     findings.extend(tree::check(&old, &new, &toolchain)?);

@@ -7,9 +7,9 @@ use super::place::{Place, follow, place};
 use super::{Area, Finding, Weight};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::all_files;
-use crate::source::SourcePlan;
 use crate::source::diff::{Action, FileDiff, Hunk};
 use crate::source::patch::Patch;
+use crate::source::{Kind, SourcePlan, V8Version};
 
 /// Both trees before patches, and what of the repository is tried on them.
 pub struct Sides<'a> {
@@ -21,6 +21,18 @@ pub struct Sides<'a> {
     pub targets: Vec<&'a str>,
     /// `patches/`
     pub folder: &'a Path,
+    /// Other V8s that the repository goes on building: patches must apply to them at the lines they say.
+    pub staying: Vec<(Kind, V8Version)>,
+}
+
+impl Sides<'_> {
+    /// The first of the V8s that stay which this patch is for too.
+    fn held_by(&self, patch: &Patch) -> Option<V8Version> {
+        let is_for = |(kind, version): &&(Kind, V8Version)| {
+            self.targets.iter().any(|target| patch.applies_to(*kind, *version, target))
+        };
+        self.staying.iter().find(is_for).map(|(_, version)| *version)
+    }
 }
 
 /// What of the patches can be put on the new tree.
@@ -28,7 +40,7 @@ pub struct Sides<'a> {
 pub struct Trial {
     /// Those that hold for it and fit, with the lines at which they do, in order.
     pub fitting: Vec<Patch>,
-    /// Those of them whose lines are others now.
+    /// Those of them whose lines are others now, and which no other V8 needs as they were.
     pub refreshed: Vec<Refreshed>,
 }
 
@@ -113,7 +125,9 @@ pub fn check(all: &[Patch], sides: &Sides<'_>) -> Result<(Vec<Finding>, Trial)> 
                 let text = std::fs::read_to_string(&path).or_io("read", &path)?;
                 let text = renumber(&text, patch, &tried.starts);
                 trial.fitting.push(Patch::parse(&patch.name, text.as_bytes()).map_err(Error::failed)?);
-                trial.refreshed.push(Refreshed { path, text });
+                if sides.held_by(patch).is_none() {
+                    trial.refreshed.push(Refreshed { path, text });
+                }
             }
         }
         findings.push(finding(patch, fit, is, sides));
@@ -294,14 +308,16 @@ fn range(start: usize, count: usize) -> String {
 
 fn finding(patch: &Patch, fit: Fit, is_wanted: bool, sides: &Sides<'_>) -> Finding {
     let to = sides.new.1.v8_version;
+    let moved = match sides.held_by(patch) {
+        _ if !is_wanted => "applies at other lines".to_owned(),
+        None => "applies at other lines: --apply writes them".to_owned(),
+        Some(other) => format!(
+            "applies at other lines, and V8 {other} needs it as it is: make a copy of it for V8 {to}, and end the v8= of this one"
+        ),
+    };
     let (kind, weight, what, detail) = match fit {
         Fit::Applies => ("applies", Weight::Note, "applies as it is".to_owned(), String::new()),
-        Fit::Moved(lines) => (
-            "moved",
-            Weight::Blocks,
-            format!("applies at other lines{}", if is_wanted { ": --apply writes them" } else { "" }),
-            lines.join("\n"),
-        ),
+        Fit::Moved(lines) => ("moved", Weight::Blocks, moved, lines.join("\n")),
         Fit::Obsolete => (
             "obsolete",
             Weight::Blocks,

@@ -50,12 +50,16 @@ impl World {
             new: (&root.join("new"), &new),
             targets: vec!["one-linux-gnu"],
             folder: &root.join("patches"),
+            staying: vec![
+                (Kind::Crate, "14.9.1.1".parse().unwrap()),
+                (Kind::DepotTools, "15.1.1.1".parse().unwrap()),
+            ],
         };
         check(&Patch::read_all(&root.join("patches")).unwrap(), &sides).unwrap()
     }
 }
 
-const ALL: &str = "source=*; v8=*; target=*";
+const ALL: &str = "source=*; v8=>=15.2; target=*";
 
 /// One patch, the new text of its file, and the kind and detail of what is found.
 fn found(new: Option<&str>) -> (Finding, Trial) {
@@ -82,6 +86,28 @@ fn it_has_moved_and_its_new_lines_are_written() {
     // What was written applies as it is.
     let world = World::new(&[("0001-a", ALL, body(4, 9))], Some("x\nx\na\nb\nc\nd\ne\ny\nf\ng\nh\n"));
     assert_eq!(world.check().0[0].kind, "applies");
+}
+
+#[test]
+fn what_another_v8_needs_as_it_is_is_not_renumbered() {
+    let moved = format!("x\n{OLD}");
+    let check = |says: &str, other: Option<&str>| {
+        let (findings, trial) = World::new(&[("0001-a", says, body(2, 6))], Some(&moved)).check();
+        assert_eq!((findings[0].kind, findings[0].weight), ("moved", Weight::Blocks));
+        let expected = match other {
+            None => "applies at other lines: --apply writes them".to_owned(),
+            Some(other) => format!(
+                "applies at other lines, and V8 {other} needs it as it is: make a copy of it for V8 15.3.1.1, and end the v8= of this one"
+            ),
+        };
+        assert_eq!(findings[0].what, expected, "{says}");
+        // What comes after it is tried all the same.
+        assert_eq!((trial.fitting.len(), trial.refreshed.len()), (1, usize::from(other.is_none())));
+    };
+    check("source=crate; v8=>=15.2; target=*", None);
+    check("source=crate; v8=>=14.9; target=*", Some("14.9.1.1"));
+    check("source=crate,depot-tools; v8=>=15; target=*", Some("15.1.1.1"));
+    check("source=crate; v8=>=15; target=*", None);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{CratePin, sha256};
+use super::{CratePin, depot, sha256};
+use crate::paths::Cache;
 
 /// Packs a `.crate` file into the cache of a mirror, beside another registry's folder.
 pub fn pack(folder: &Path, package: &str, version: &str, files: &[(&str, &str, u32)]) -> CratePin {
@@ -44,5 +45,39 @@ pub fn plan_of(v8: &str, package: &str, icu_data: &str) -> super::SourcePlan {
         key: String::new(),
         folder: "v8".into(),
         present: false,
+    }
+}
+
+/// V8's own repositories, of which there is V8 alone, at this commit.
+pub fn checkout_of(v8: &str, url: &str, commit: &str, cache: &Cache) -> depot::Checkout {
+    let nowhere = depot::Mirrors { git: None, gcs: String::new(), cipd: String::new() };
+    let asked = depot::Asked {
+        url: url.to_owned(),
+        revision: v8.to_owned(),
+        commit: None,
+        with: Vec::new(),
+        cipd: std::collections::BTreeMap::new(),
+        mirrors: nowhere,
+        gclient: None,
+        cache: cache.clone(),
+    };
+    let looked = depot::Looked {
+        commit: commit.to_owned(),
+        v8_version: v8.parse().unwrap(),
+        texts: [("v8".to_owned(), Some("deps = {}\n".to_owned()))].into(),
+        sizes: std::collections::BTreeMap::new(),
+    };
+    let (os, cpu) = ("linux", "x64");
+    let platform = depot::Platform { target_os: os, target_cpu: cpu, host_os: os, host_cpu: cpu };
+    depot::decide(&asked, &looked, "x", platform).unwrap()
+}
+
+/// A plan of them, without patches.
+pub fn depot_plan_of(v8: &str, commit: &str) -> super::SourcePlan {
+    let checkout = checkout_of(v8, "https://example.org/v8.git", commit, &Cache::at("cache".into()));
+    super::SourcePlan {
+        kind: super::Kind::DepotTools,
+        origin: super::Origin::DepotTools { checkout: Box::new(checkout) },
+        ..plan_of(v8, "0.0.0", "0.0.0")
     }
 }

@@ -29,10 +29,36 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
     /// What a user can do who gets none of these packages.
     pub help: &'a str,
+    /// Whether the packages that are pinned at the first one's version belong together, as parts of one compiler do: then no newer
+    /// version of one is taken.
+    pub exact: bool,
+}
+
+/// Why packages are not there.
+#[derive(Debug)]
+pub enum Fault {
+    /// Nobody offers them, or nobody who does can be reached.
+    Absent(Error),
+    /// They are not what was promised, or cannot be unpacked.
+    Failed(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Failed(error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        match fault {
+            Fault::Absent(error) | Fault::Failed(error) => error,
+        }
+    }
 }
 
 /// Fetches what is not in the cache and unpacks all packages into `root`.
-pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<()> {
+pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<(), Fault> {
     remove_folder(job.scratch)?;
     fs::create_dir_all(root).or_io("create", root)?;
     let mut apt = None;
@@ -42,9 +68,12 @@ pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<()> {
         if download::check(&download::place(job.downloads, &file_pin), &file_pin).is_err() {
             let apt = match &mut apt {
                 Some(apt) => apt,
-                none => none.insert(Apt::update(job, programs)?),
+                none => none.insert(Apt::update(job, programs).map_err(Fault::Absent)?),
             };
-            let offer = apt.choose(pin)?;
+            let offer = apt.choose(pin).map_err(Fault::Absent)?;
+            if let Some(why) = job.refuses(pin, &offer) {
+                return Err(Fault::Absent(why));
+            }
             if offer.version != pin.version {
                 eprintln!(
                     "note: Debian no longer offers {} {}; taking {} with SHA-256 {} from its signed index",
@@ -53,15 +82,32 @@ pub fn unpack(job: &Job<'_>, programs: &Programs, root: &Path) -> Result<()> {
             }
             (version, file_pin) = (offer.version, offer.file);
         }
-        let apt = apt.as_ref();
+        let (apt, mut came) = (apt.as_ref(), true);
         let deb = download::ensure(job.downloads, &file_pin, |folder| {
             let apt =
                 apt.ok_or_else(|| Error::failed(format!("{} vanished from the cache", file_pin.file)))?;
-            apt.download(&pin.package, &version, &file_pin.file, folder)
-        })?;
+            let done = apt.download(&pin.package, &version, &file_pin.file, folder);
+            came = done.is_ok();
+            done
+        });
+        let deb = deb.map_err(|error| if came { Fault::Failed(error) } else { Fault::Absent(error) })?;
         process::read(programs.command("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
     }
-    remove_folder(job.scratch)
+    Ok(remove_folder(job.scratch)?)
+}
+
+impl Job<'_> {
+    fn refuses(&self, pin: &DebianPin, offer: &Offer) -> Option<Error> {
+        let belongs = self.exact && self.packages.first().is_some_and(|first| first.version == pin.version);
+        let DebianPin { package, version, .. } = pin;
+        (belongs && offer.version != *version).then(|| {
+            Error::failed(format!(
+                "Debian offers {package} {} and no longer {version}, which others here belong to",
+                offer.version
+            ))
+            .help(self.help)
+        })
+    }
 }
 
 /// The pin of a package as a pin of a file.
@@ -131,7 +177,11 @@ impl<'a> Apt<'a> {
     }
 
     fn choose(&self, pin: &DebianPin) -> Result<Offer> {
-        let text = process::read(self.command("apt-cache").args(["show", &pin.package]))?;
+        let shown = process::read(self.command("apt-cache").args(["show", &pin.package]));
+        // A package that nobody offers is an error of apt-cache.
+        let text = shown.map_err(|error| {
+            Error::failed(format!("Debian offers no {}: {}", pin.package, error.message())).help(self.help)
+        })?;
         choose(pin, &text, |left, right| {
             let mut command = self.programs.command("dpkg");
             command.args(["--compare-versions", left, "ge", right]);
@@ -185,6 +235,19 @@ fn choose(pin: &DebianPin, shown: &str, not_older: impl Fn(&str, &str) -> Result
     best.ok_or_else(|| {
         Error::failed(format!("Debian offers no {} of version {} or later", pin.package, pin.version))
     })
+}
+
+/// apt's sources in its folder: file name and text, by name.
+pub fn sources(apt: &Path) -> Vec<(String, String)> {
+    let mut paths = vec![apt.join("sources.list")];
+    let listed =
+        fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.extend(listed.filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources")));
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?)))
+        .collect()
 }
 
 /// The mirror of Debian in the texts of apt's sources (file name, text): the first entry with a release of Debian that is not its security

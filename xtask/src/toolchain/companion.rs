@@ -1,12 +1,12 @@
 //! Packages of Debian that only `smoke` needs: musl's loader, GNU's linker for another processor, an emulator of large pages.
 //!
-//! Like emulators they are in no key, and their folders are named by their own pins. Unlike them they can be missing, on a machine without apt:
-//! `smoke` then says which ways of linking it left out.
+//! Like emulators they are in no key, and their folders are named by their own pins. Unlike them they can be missing, on a machine without apt
+//! or when Debian does not offer them any more: `smoke` then says which ways of linking it left out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::apt;
+use super::apt::{self, Fault};
 use super::pins::{Companion, Host, Sha256, Tools, debian_architecture};
 use super::programs::Programs;
 use crate::error::{Error, IoContext as _, Result};
@@ -65,7 +65,7 @@ pub struct Job<'a> {
 }
 
 /// Fetches and unpacks into `to`, where [`program`] then finds what it is for.
-pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
+pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<(), Fault> {
     let Job { row, mirror, downloads, scratch } = *job;
     let unknown = || Error::failed(format!("no processor of Debian: {}", row.processor));
     let job = apt::Job {
@@ -77,22 +77,23 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
         downloads,
         scratch,
         help: "raise its pin in [tools.companions] of targets.toml to what Debian offers",
+        exact: row.exact,
     };
     let root = to.join("root");
     apt::unpack(&job, programs, &root)?;
     let there = root.join(&row.program);
     if !there.exists() {
-        return Err(Error::failed(format!("the packages hold no {}", row.program)));
+        return Err(Error::failed(format!("the packages hold no {}", row.program)).into());
     }
     if !row.own_libc {
         // It needs nothing beside it, and may be one of a hundred.
         let alone = program(row, to);
         fs::rename(&there, &alone).or_io("move", &there)?;
-        return remove_folder(&root);
+        return Ok(remove_folder(&root)?);
     }
     let launcher = to.join(LAUNCHER);
     fs::write(&launcher, launcher_script(&root, &row.program)?).or_io("write", &launcher)?;
-    super::make_executable(&launcher)
+    Ok(super::make_executable(&launcher)?)
 }
 
 /// Starts a program through the loader and the libc that were unpacked beside it in `root`: the host's libc is older than it needs.

@@ -97,8 +97,9 @@ fn qemu(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
             downloads: job.downloads,
             scratch: job.scratch,
             help: "raise its pin in [tools.qemu] of targets.toml to what Debian offers",
+            exact: false,
         };
-        apt::unpack(&job, programs, root)
+        apt::unpack(&job, programs, root).map_err(Error::from)
     };
     let all = to.join("package");
     unpack(packages, host.debian_architecture().ok_or_else(none)?, &all)?;

@@ -8,6 +8,7 @@ pub mod download;
 pub mod emulator;
 mod from_source;
 mod overlay;
+pub mod own_clang;
 pub mod pins;
 mod plan;
 mod probe;
@@ -29,9 +30,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use plan::Packages;
-pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key};
+pub use plan::{Found, Origin, OwnClang, ToolchainPlan, Wanted, decide, key, survey};
 pub use probe::{Language, probe_flags};
-pub use programs::{Programs, Python};
+pub use programs::{Programs, Python, report};
 
 use crate::env;
 use crate::error::{Error, IoContext as _, Result};
@@ -142,7 +143,8 @@ pub fn folder(cache: &Cache, key: &pins::Sha256) -> PathBuf {
 /// Looks at the disk, and asks programs of the system for their version where that is not known yet. Writes nothing.
 pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     let Request { host, programs, .. } = *request;
-    let own_clang = request.clang.clone().map(|folder| OwnClang { version: clang_version(&folder), folder });
+    let own_clang =
+        request.clang.clone().map(|folder| OwnClang { version: own_clang::version(&folder), folder });
     let folder = folder(cache, &key(tools, host, own_clang.as_ref()));
     let mut ready = BTreeSet::new();
     for (name, _) in tools.wheels() {
@@ -181,7 +183,7 @@ pub fn look(tools: &Tools, request: &Request<'_>, cache: &Cache) -> Found {
     Found {
         python: marked.map_or_else(|| programs.python(), |mark| Ok(Python { path: mark.python, pip: true })),
         absent: absent.collect(),
-        mirror: apt::debian_mirror(&apt_sources(request.apt)),
+        mirror: apt::debian_mirror(&apt::sources(request.apt)),
         own_gn: request.gn.clone().map(|gn| (gn.clone(), new_enough(&gn))),
         path_gn: if ready.contains("gn") { None } else { programs.find("gn").filter(|gn| new_enough(gn)) },
         own_clang,
@@ -272,7 +274,7 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
     let mut companions: BTreeMap<_, _> = plan.emulators.iter().map(runtime).collect();
     for part in &plan.companions {
         let (row, to) = (&tools.companions[&part.name], llvm.join(&part.folder));
-        once(&to, &scratch, |new| {
+        let made = once(&to, &scratch, |new| {
             eprintln!("unpacking {} {}", part.name, part.version);
             let job = companion::Job {
                 row,
@@ -281,8 +283,17 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
                 scratch: &folder.join("apt"),
             };
             companion::make(&job, programs, new)
-        })?;
-        companions.insert(part.name.clone(), companion::program(row, &to));
+        });
+        match made {
+            Ok(()) => drop(companions.insert(part.name.clone(), companion::program(row, &to))),
+            // No build needs it.
+            Err(apt::Fault::Absent(error)) => {
+                [&scratch, &folder.join("apt")].into_iter().try_for_each(|folder| remove_folder(folder))?;
+                let why = error.to_string();
+                eprintln!("note: {} is left out: {}", part.name, why.trim_start_matches("error: "));
+            }
+            Err(apt::Fault::Failed(error)) => return Err(error),
+        }
     }
     write_mark(&folder, &Mark { python: plan.python.clone() })?;
     let ninja = part_folder(&folder, "ninja").join(tools.ninja.program(plan.host));
@@ -299,7 +310,11 @@ pub fn prepare(plan: &ToolchainPlan, cache: &Cache, programs: &Programs) -> Resu
 }
 
 /// Makes `to` by filling a folder under a temporary name, unless it is there.
-fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+fn once<E: From<Error>>(
+    to: &Path,
+    scratch: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     if to.is_dir() {
         return Ok(());
     }
@@ -311,7 +326,7 @@ fn once(to: &Path, scratch: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
         fs::create_dir_all(parent).or_io("create", parent)?;
     }
     fs::rename(&new, to).or_io("create", to)?;
-    remove_folder(scratch)
+    Ok(remove_folder(scratch)?)
 }
 
 /// The only wheel of a program that needs a shared library which no system must have, libstdc++; so it is tried.
@@ -397,31 +412,6 @@ fn write_mark(folder: &Path, mark: &Mark) -> Result<()> {
     let new = folder.join("toolchain.json.new");
     fs::write(&new, text).or_io("write", &new)?;
     fs::rename(&new, &path).or_io("create", &path)
-}
-
-/// What a clang of the user's own says of itself; `Err` is what its folder lacks.
-pub fn clang_version(folder: &Path) -> Result<String, String> {
-    for name in ["clang", "ld.lld", "llvm-ar"] {
-        let path = folder.join("bin").join(name);
-        if !path.exists() {
-            return Err(format!("there is no {}", path.display()));
-        }
-    }
-    let text = process::read(process::command(folder.join("bin/clang++")).arg("--version"));
-    let text = text.map_err(|error| error.to_string().trim_start_matches("error: ").to_owned())?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
-fn apt_sources(apt: &Path) -> Vec<(String, String)> {
-    let mut paths = vec![apt.join("sources.list")];
-    let listed =
-        fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path());
-    paths.extend(listed.filter(|path| path.extension().is_some_and(|end| end == "list" || end == "sources")));
-    paths.sort();
-    paths
-        .into_iter()
-        .filter_map(|path| Some((path.to_string_lossy().into_owned(), fs::read_to_string(&path).ok()?)))
-        .collect()
 }
 
 /// Sets the executable bits where there are any.

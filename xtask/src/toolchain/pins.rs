@@ -124,6 +124,9 @@ pub struct Companion {
     /// Whether `program` is started through a libc that is among them.
     #[serde(default)]
     pub own_libc: bool,
+    /// Whether the packages of the first one's version are of one compiler, of which no part can be newer than another.
+    #[serde(default)]
+    pub exact: bool,
     /// The packages.
     pub packages: Vec<DebianPin>,
 }

@@ -49,7 +49,7 @@ pub struct Found {
 pub struct OwnClang {
     /// The folder with `bin/`.
     pub folder: PathBuf,
-    /// The first line of `clang++ --version`, or why there is none.
+    /// What [`super::own_clang::version`] says, or why there is none.
     pub version: Result<String, String>,
 }
 
@@ -176,6 +176,18 @@ pub fn key(tools: &Tools, host: Host, own_clang: Option<&OwnClang>) -> Sha256 {
 
 /// Decides where each tool comes from and what is left to do. All that is missing is one error.
 pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Result<ToolchainPlan> {
+    let (plan, missing) = survey(tools, host, wanted, found)?;
+    report(&missing)?;
+    Ok(plan)
+}
+
+/// The same for who only looks: as much of a plan as there is, and what is missing. Only if that is nothing, the plan is whole.
+pub fn survey(
+    tools: &Tools,
+    host: Host,
+    wanted: &Wanted,
+    found: &Found,
+) -> Result<(ToolchainPlan, Vec<String>)> {
     let mut missing: Vec<String> = Vec::new();
     let mut parts = Vec::new();
     let mut pip_for: Vec<&str> = Vec::new();
@@ -223,8 +235,7 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
     let emulators = wanted.emulators.iter();
     let emulators = emulators.filter_map(|name| emulator(tools, host, name, found, &mut missing)).collect();
     let companions = wanted.companions.iter().filter_map(|name| companion(tools, name, found)).collect();
-    report(&missing)?;
-    Ok(ToolchainPlan {
+    let plan = ToolchainPlan {
         host,
         key: key(tools, host, found.own_clang.as_ref()),
         parts,
@@ -233,10 +244,11 @@ pub fn decide(tools: &Tools, host: Host, wanted: &Wanted, found: &Found) -> Resu
         companions,
         clang,
         clang_version,
-        python: found.python.as_ref().map(|python| python.path.clone()).map_err(Error::failed)?,
+        python: found.python.as_ref().map(|python| python.path.clone()).unwrap_or_default(),
         mirror: found.mirror.clone(),
         tools: tools.clone(),
-    })
+    };
+    Ok((plan, missing))
 }
 
 /// None where there is a wheel.

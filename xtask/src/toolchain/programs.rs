@@ -74,12 +74,12 @@ impl Programs {
     }
 }
 
-/// The error for everything that is missing, or nothing.
+/// The error for everything that is missing, of exit status 2, or nothing.
 pub fn report(missing: &[String]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::all(Kind::Failed, "missing on this machine", missing)
+    Err(Error::all(Kind::Usage, "missing on this machine", missing)
         .help("install what is missing (Debian: apt-get install python3 python3-pip git), then run the same command again"))
 }
 

@@ -269,7 +269,12 @@ fn build_std(job: &Job<'_>, rust: &Rust, scratch: &Path, to: &Path) -> Result<()
     fs::write(source.join("lib.rs"), "").or_io("write", &source)?;
     let mut command = process::command(&job.cargo);
     command.args(["build", "--release", "-Zbuild-std=std,panic_unwind,test", "--target", job.triple]);
-    // Sources of the standard library are at cargo's registry, by digests in the library's own Cargo.lock.
+    // What the standard library stands on comes with its sources, as copies that its own Cargo.lock has the digests of. cargo
+    // would find this file only in a folder above the one it runs in. A package without it leaves cargo's registry.
+    let vendored = rust.rustc.with_file_name("sysroot/lib/rustlib/src/rust/library/.cargo/config.toml");
+    if vendored.is_file() {
+        command.arg("--offline").arg("--config").arg(&vendored);
+    }
     command.current_dir(scratch).env("RUSTC", &rust.rustc).env("RUSTC_BOOTSTRAP", "1");
     command.env("CARGO_TARGET_DIR", scratch.join("target"));
     // The user's settings for their own rustc are not for this one.

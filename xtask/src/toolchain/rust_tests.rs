@@ -85,3 +85,40 @@ fn the_linker_is_told_the_target_after_all_else_and_rustc_as_it_is() {
     assert_eq!(make(&without).unwrap_err().exit_code(), 1, "no unwinder");
     assert!(!here.join("other").exists(), "a half of it is left");
 }
+
+/// cargo, clang, llvm-ar and rustc do as little as they can; cargo writes down what it is told.
+#[test]
+fn the_standard_library_is_built_from_what_came_with_its_sources() {
+    for has_copies in [true, false] {
+        let folder = Folder::new();
+        let here = folder.path();
+        let clang = folder.program("bin/clang", "for last; do :; done; echo object > \"$last\"");
+        folder.program("bin/llvm-ar", "exit 0");
+        let pinned = folder.program("companion/run", "echo 'host: h-linux'");
+        let library = here.join("companion/root/usr/lib/rustlib/src/rust/library/.cargo");
+        fs::create_dir_all(&library).unwrap();
+        if has_copies {
+            fs::write(library.join("config.toml"), "").unwrap();
+        }
+        let cargo = "echo \"$*\" > \"${0%/*}/told\"; m=$CARGO_TARGET_DIR/t-linux-musl/release/deps; mkdir -p \"$m\"; \
+                     touch \"$m/libstd-1.rlib\" \"$m/libempty-1.rlib\"";
+        let job = Job {
+            triple: "t-linux-musl",
+            clang_target: "t-linux-musl",
+            clang: &clang,
+            sysroot: here,
+            libc: Libc::Musl,
+            compiler: Compiler::Pinned(&pinned, None),
+            runtime: None,
+            zig_lib: here,
+            cargo: folder.program("cargo", cargo).into_os_string(),
+            to: &here.join("made"),
+        };
+        make(&job).unwrap();
+        let target = here.join("made/sysroot/lib/rustlib/t-linux-musl/lib");
+        assert!(target.join("libstd-1.rlib").is_file() && !target.join("libempty-1.rlib").exists());
+        let told = fs::read_to_string(here.join("told")).unwrap();
+        let copies = "sysroot/lib/rustlib/src/rust/library/.cargo/config.toml\n";
+        assert_eq!(told.contains(" --offline --config ") && told.ends_with(copies), has_copies, "{told}");
+    }
+}

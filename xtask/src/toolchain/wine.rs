@@ -40,6 +40,7 @@ pub fn make(job: &Job<'_>, programs: &Programs, to: &Path) -> Result<()> {
         downloads: job.downloads,
         scratch: job.scratch,
         help: "raise its pin in [tools.wine] of targets.toml to what Debian offers",
+        exact: false,
     };
     apt::unpack(&unpack, programs, &root)?;
     let lib = root.join("usr/lib");

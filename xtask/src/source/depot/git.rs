@@ -130,7 +130,8 @@ impl Store {
 
     /// The commit of a tag on the server.
     pub fn tag(&self, url: &str, tag: &str) -> Result<String> {
-        let log = self.folder.join("log").join("ls-remote.log");
+        // Of this run alone: what the child says goes through files beside it, and another run may ask for another tag.
+        let log = self.folder.join("log").join(format!("ls-remote-{tag}-{}.log", std::process::id()));
         process::start_log(&log)?;
         let mut list = git(None);
         list.env("GIT_TERMINAL_PROMPT", "0").args(["ls-remote", url]);
@@ -143,9 +144,8 @@ impl Store {
             return Err(process::failure(&list, status, done.stderr.as_bytes(), done.stdout.as_bytes())
                 .help("--mirror git=URL asks another server"));
         }
-        // The commit of an annotated tag comes last.
-        let commit = done.stdout.lines().last().and_then(|line| line.split_whitespace().next());
-        commit.filter(|commit| is_commit(commit)).map(str::to_owned).ok_or_else(|| {
+        std::fs::remove_file(&log).or_io("remove", &log)?;
+        commit_of(&done.stdout, tag).map(str::to_owned).ok_or_else(|| {
             Error::usage(format!("{url} has no tag {tag}"))
                 .help("--revision takes a version of V8, a tag or a whole commit")
         })
@@ -217,6 +217,16 @@ impl Store {
         command(&["checkout-index", "--all", "--quiet"])?;
         std::fs::remove_file(index).or_io("remove", index)
     }
+}
+
+/// The commit of a tag in lines of `commit name`; an annotated tag has one of its own, and that of its commit ends in `^{}`.
+fn commit_of<'a>(listing: &'a str, tag: &str) -> Option<&'a str> {
+    let named = |name: &str| {
+        let lines = listing.lines().filter_map(|line| line.split_once('\t'));
+        lines.filter(|(commit, _)| is_commit(commit)).find(|(_, its)| *its == name).map(|(commit, _)| commit)
+    };
+    let name = format!("refs/tags/{tag}");
+    named(&format!("{name}^{{}}")).or_else(|| named(&name))
 }
 
 /// What keeps a commit from being taken for garbage.
@@ -295,5 +305,50 @@ pub fn at_once<T: Sync>(
                 .collect();
             Err(Error::all(Kind::Failed, &format!("{count} of {} could not be fetched", items.len()), &texts))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_of_a_tag_is_that_of_its_own_line() {
+        let [one, two, three] = ["1", "2", "3"].map(|digit| digit.repeat(40));
+        let listing = format!(
+            "{one}\trefs/tags/1.0.0.1\n{two}\trefs/tags/1.0.0.1^{{}}\n{three}\trefs/other/refs/tags/1.0.0.1\n{three}\trefs/tags/light\n"
+        );
+        assert_eq!(commit_of(&listing, "1.0.0.1"), Some(two.as_str()));
+        assert_eq!(commit_of(&listing, "light"), Some(three.as_str()));
+        assert_eq!(commit_of(&listing, "1.0.0.2"), None);
+        assert_eq!(commit_of("", "light"), None);
+    }
+
+    /// Each asks again and again for a tag of its own, as two processes with one cache do.
+    #[test]
+    fn f36_two_that_ask_for_tags_at_once_keep_their_own_commits() {
+        let folder = tempfile::tempdir().unwrap();
+        let upstream = folder.path().join("upstream");
+        let run = |arguments: &[&str]| {
+            let mut git = git(None);
+            git.arg("-C").arg(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@b"]);
+            process::read(git.args(arguments)).unwrap().trim().to_owned()
+        };
+        run(&["init", "--quiet", "upstream"]);
+        let tags = ["1.0.0.1", "1.0.0.2"].map(|tag| {
+            run(&["-C", "upstream", "commit", "--quiet", "--allow-empty", "-m", tag]);
+            run(&["-C", "upstream", "tag", tag]);
+            (tag, run(&["-C", "upstream", "rev-parse", "HEAD"]))
+        });
+        let store = Store::of(&Cache::at(folder.path().join("cache")));
+        std::thread::scope(|scope| {
+            for (tag, commit) in &tags {
+                let (store, upstream) = (&store, upstream.display().to_string());
+                scope.spawn(move || {
+                    (0..8).for_each(|_| assert_eq!(store.tag(&upstream, tag).unwrap(), *commit))
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(store.beside("log")).unwrap().count(), 0, "a log of what went well");
     }
 }

@@ -124,7 +124,14 @@ pub fn decide(asked: &Asked, looked: &Looked, target: &str, platform: Platform) 
     if let Ok(version) = asked.revision.parse::<V8Version>()
         && version != looked.v8_version
     {
-        return Err(Error::usage(format!("V8's tag {version} is V8 {}", looked.v8_version)));
+        let error = Error::usage(format!("V8's tag {version} is V8 {}", looked.v8_version));
+        return Err(match &asked.commit {
+            Some(commit) => error.help(format!("targets.toml pins {commit} as its commit")),
+            None => error.help(format!(
+                "remove {}, which keeps what a server said of the tag, and one is asked anew",
+                remembered(&Store::of(&asked.cache), &asked.url, &asked.revision).display()
+            )),
+        });
     }
     let resolved = resolve::resolve(&looked.texts, &platform)?;
     let mut parts = vec![Part {
@@ -266,7 +273,11 @@ impl Checkout {
         for part in &self.parts {
             match &part.what {
                 // DEPS files are read from some that are not in the tree.
-                What::Git { revision: Some(commit), .. } if part.wanted || self.store.has(commit) => {
+                What::Git { url, revision: Some(commit) } if part.wanted || self.store.has(commit) => {
+                    // A tree that gclient fetched, or that is older than the cache, was made of commits that are not here.
+                    if self.store.ensure(&self.mirrors.repository(url), commit)? {
+                        eprintln!("fetched {} at {commit}, for the bundle", part.place);
+                    }
                     commits.push(commit.clone());
                 }
                 What::Gcs { bucket, objects } if part.wanted => {
