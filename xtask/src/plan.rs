@@ -313,6 +313,9 @@ impl Plan {
         if let Some(reason) = &self.planned_only {
             line("planned only", reason.clone());
         }
+        if let Some(sdk) = &self.sdk {
+            line("SDK", format!("{}, {}", sdk.folder.display(), sdk.name()));
+        }
         text.push_str("  GN arguments\n");
         for (name, argument) in &self.gn_args {
             text.push_str(&format!("    {name} = {}", argument.value));

@@ -308,3 +308,11 @@ fn an_sdk_is_part_of_the_build_id_and_its_want_refuses_the_plan() {
     let of_macos: Vec<&String> = refused.iter().map(|plan| &plan.target).collect();
     assert_eq!(changed, of_macos);
 }
+    for plan in plans(&of_user, &what).unwrap() {
+        assert_eq!(
+            plan.text(false).contains("\n  SDK "),
+            plan.row.libc.family == "libSystem",
+            "{}",
+            plan.target
+        );
+    }
