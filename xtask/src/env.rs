@@ -389,4 +389,13 @@ mod tests {
         let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();
         assert_eq!(named, read);
     }
+
+    #[test]
+    fn the_readme_lists_the_table_in_its_order() {
+        let readme = std::fs::read_to_string(crate::paths::repository().join("README.md")).unwrap();
+        let listed = readme.split_once("\n| variable | meaning |\n|---|---|\n").expect("there is a table").1;
+        let names = |line: &str| Some(line.strip_prefix("| ")?.split_once(" | ")?.0.replace('`', ""));
+        let listed: Vec<String> = listed.lines().map_while(names).collect();
+        assert_eq!(listed, TABLE.iter().map(|(names, _)| *names).collect::<Vec<_>>());
+    }
 }
