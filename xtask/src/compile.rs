@@ -35,8 +35,20 @@ pub use configure::{Build, Wrapper, compilations, configure, configure_with};
 /// ninja's target: the library with everything an archive's needs.
 pub const NINJA_TARGET: &str = "default";
 
-/// The finished library, in ninja's folder.
-pub const LIBRARY: &str = "obj/libv8/libv8_complete.a";
+/// The finished library, in ninja's folder, as the toolchain of GN's names it that makes it.
+pub fn library(plan: &Plan) -> &'static str {
+    if is_by_clang_cl(plan) { "obj/libv8/v8_complete.lib" } else { "obj/libv8/libv8_complete.a" }
+}
+
+/// The ending of its objects.
+pub fn object_ending(plan: &Plan) -> &'static str {
+    if is_by_clang_cl(plan) { ".obj" } else { ".o" }
+}
+
+/// Whether the compiler is told by Microsoft's command line, and its files named as theirs.
+fn is_by_clang_cl(plan: &Plan) -> bool {
+    plan.row.libc.family == "msvc"
+}
 
 /// What compiling is to do beyond the plan.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +106,7 @@ const BUILT_FILE: &str = "libv8-built";
 /// Whether the library of this very plan is built.
 pub fn is_built(plan: &Plan) -> bool {
     let built = fs::read_to_string(plan.out.join(BUILT_FILE));
-    built.is_ok_and(|id| id == plan.build_id.to_string()) && plan.out.join(LIBRARY).is_file()
+    built.is_ok_and(|id| id == plan.build_id.to_string()) && plan.out.join(library(plan)).is_file()
 }
 
 fn mark_built(plan: &Plan, build: &Build) -> Result<()> {

@@ -428,4 +428,13 @@ mod tests {
         read.extend(of_depot.filter(|text| text.starts_with("LIBV8_TEST_") && is_name(text)));
         assert_eq!(named, read);
     }
+
+    #[test]
+    fn the_readme_lists_the_table_in_its_order() {
+        let readme = std::fs::read_to_string(crate::paths::repository().join("README.md")).unwrap();
+        let listed = readme.split_once("\n| variable | meaning |\n|---|---|\n").expect("there is a table").1;
+        let names = |line: &str| Some(line.strip_prefix("| ")?.split_once(" | ")?.0.replace('`', ""));
+        let listed: Vec<String> = listed.lines().map_while(names).collect();
+        assert_eq!(listed, TABLE.iter().map(|(names, _)| *names).collect::<Vec<_>>());
+    }
 }

@@ -223,6 +223,11 @@ impl Matrix {
         Ok(chosen)
     }
 
+    /// The targets that build-v8 begins, with their rows: those of CI, and of a release if nobody says otherwise.
+    pub fn built(&self) -> impl Iterator<Item = (&String, &Target)> {
+        self.targets.iter().filter(|(_, row)| row.state != State::Planned)
+    }
+
     /// The row of a triple; an unknown one names those there are.
     pub fn target(&self, triple: &str) -> Result<&Target> {
         let known = || GROUPS.iter().map(|(name, _)| *name).chain(self.targets.keys().map(String::as_str));

@@ -34,7 +34,7 @@ pub fn package(
     threads: u32,
 ) -> Result<Packed> {
     must_be_built(plan)?;
-    let library = build.out.join(compile::LIBRARY);
+    let library = build.out.join(compile::library(plan));
     let stage = build.out.join("archive");
     remove_folder(&stage)?;
     let tree = &plan.source.folder;
@@ -166,8 +166,9 @@ fn inputs(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<BTreeSet<
         command.arg("-C").arg(&build.out).args(arguments);
         process::read(&mut command)
     };
-    let sources = ninja(&["-t", "inputs", compile::LIBRARY])?;
-    let objects: BTreeSet<&str> = sources.lines().filter(|line| line.ends_with(".o")).collect();
+    let sources = ninja(&["-t", "inputs", compile::library(plan)])?;
+    let ending = compile::object_ending(plan);
+    let objects: BTreeSet<&str> = sources.lines().filter(|line| line.ends_with(ending)).collect();
     let deps = ninja(&["-t", "deps"])?;
     let mut found: BTreeSet<String> = BTreeSet::new();
     let mut add = |path: &str| found.extend(inside(&plan.source.folder, &build.out, path.trim()));
@@ -296,12 +297,11 @@ fn libc_family(name: &str) -> Result<LibcFamily> {
 /// What a C++ program that uses V8's headers must be compiled with: asked of the build, not kept by hand.
 fn cxx(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<Cxx> {
     let mut command = process::command(&toolchain.ninja);
-    command.arg("-C").arg(&build.out).args(["-t", "commands", "-s", "obj/libv8/interface/libv8.o"]);
+    let object = format!("obj/libv8/interface/libv8{}", compile::object_ending(plan));
+    command.arg("-C").arg(&build.out).args(["-t", "commands", "-s", &object]);
     let line = process::read(&mut command)?;
     let words: Vec<&str> = line.split_whitespace().collect();
-    let standard = words.iter().rev().find_map(|word| word.strip_prefix("-std=")).unwrap_or("c++20");
-    // V8's headers are of the standard's language, whatever extensions V8 itself is compiled with.
-    let standard = standard.replace("gnu++", "c++");
+    let standard = cxx_standard(&words);
     // The C++ library's layout depends on these; V8's own come with v8-gn.h.
     let mut defines: Vec<String> = words
         .iter()
@@ -323,6 +323,15 @@ fn cxx(plan: &Plan, build: &Build, toolchain: &Toolchain) -> Result<Cxx> {
         defines,
         include_dirs: ["include", "include/c++/v1"].map(str::to_owned).to_vec(),
     })
+}
+
+/// The standard that a compiler is told, by its own command line or by Microsoft's.
+fn cxx_standard(words: &[&str]) -> String {
+    let mut told =
+        words.iter().rev().filter_map(|word| word.strip_prefix("-std=").or(word.strip_prefix("/std:")));
+    let standard = told.next().unwrap_or("c++20");
+    // V8's headers are of the standard's language, whatever extensions V8 itself is compiled with.
+    standard.replace("gnu++", "c++").replace("preview", "")
 }
 
 fn make_parent(path: &Path) -> Result<()> {
@@ -358,6 +367,13 @@ pub fn library_bytes(packed: &Packed) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_standard_is_what_the_compiler_is_told_last() {
+        assert_eq!(cxx_standard(&["clang++", "-std=c++17", "-std=gnu++23"]), "c++23");
+        assert_eq!(cxx_standard(&["clang-cl", "/std:c++23preview", "/TP"]), "c++23");
+        assert_eq!(cxx_standard(&["clang++", "-c", "x.cc"]), "c++20");
+    }
 
     #[test]
     fn paths_of_ninja_become_paths_of_the_tree() {

@@ -187,12 +187,9 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     };
     let layers = row.layers.iter().chain(&variant.layers);
     let gn_args = layers::merge(&repository.join("gn-args"), layers, source.kind, source.v8_version)?;
-    let planned_only = match &source.origin {
-        _ if row.state == State::Planned => Some(row.reason.clone().unwrap_or_default()),
-        Origin::Node { .. } if !matches!(row.libc.family.as_str(), "glibc" | "musl") => {
-            Some("the V8 of Node.js is built for Linux alone so far".to_owned())
-        }
-        _ => None,
+    let planned_only = match row.state {
+        State::Planned => Some(row.reason.clone().unwrap_or_default()),
+        State::Run | State::Built => not_from(source.kind, &row.libc.family).map(str::to_owned),
     };
     let gyp = match &source.origin {
         // What is planned only is refused by its row, which says more.
@@ -259,6 +256,16 @@ fn plan(inputs: &Inputs<'_>, what: &What, chosen: &Chosen) -> Result<Plan> {
     })
 }
 
+/// Why V8 of this source is not built for a system yet, by the family of its C library.
+fn not_from(source: source::Kind, libc_family: &str) -> Option<&'static str> {
+    match (source, libc_family) {
+        (source::Kind::Crate, _) | (_, "glibc" | "musl") => None,
+        (source::Kind::Node, _) => Some("the V8 of Node.js is built for Linux alone so far"),
+        (source::Kind::DepotTools, "ucrt") => Some("V8's own repositories are not patched for MinGW so far"),
+        (source::Kind::DepotTools, _) => None,
+    }
+}
+
 impl Plan {
     /// Why it is not built: what this machine lacks, or `targets.toml` says that it is planned only.
     pub fn refusal(&self) -> String {
@@ -305,6 +312,9 @@ impl Plan {
         line("source", format!("{}{there}", self.source.origin.line()));
         for patch in &self.source.patches {
             line("patch", patch.name.clone());
+        }
+        if let Some(sdk) = &self.sdk {
+            line("SDK", format!("{}, {}", sdk.folder.display(), sdk.name()));
         }
         line("build id", self.build_id.to_string());
         line("tree", self.source.folder.display().to_string());

@@ -246,48 +246,50 @@ impl Workspace {
 
     /// The same for `doctor`: as much of it as there is, and what is missing.
     pub fn toolchain_survey(&self, what: &What, plans: &[Plan]) -> Result<(ToolchainPlan, Vec<String>)> {
-        toolchain::survey(&self.matrix.tools, self.host()?, &self.wanted(plans)?, &self.look(what)?)
+        let host = self.host()?;
+        toolchain::survey(&self.matrix.tools, host, &wanted(&self.matrix, host, plans), &self.look(what)?)
     }
 
     fn toolchain_plan_of(&self, found: &Found, plans: &[Plan]) -> Result<ToolchainPlan> {
-        toolchain::decide(&self.matrix.tools, self.host()?, &self.wanted(plans)?, found)
-    }
-
-    /// What these plans need of the toolchain.
-    fn wanted(&self, plans: &[Plan]) -> Result<Wanted> {
         let host = self.host()?;
-        let mut wanted = Wanted::default();
-        for plan in plans.iter().filter(|plan| plan.is_wanted()) {
-            if plan.sdk.is_none() {
-                wanted.sysroots.insert(plan.row.sysroot.clone());
-            }
-            if plan.runs_programs_of_the_machine() {
-                let own = self.matrix.targets.values().find(|row| row.host == host.name());
-                wanted.sysroots.extend(own.map(|row| row.sysroot.clone()));
-            }
-            wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
-            let processor = plan.target.split('-').next().unwrap_or_default();
-            let (is_musl, is_glibc) = match plan.row.libc.family.as_str() {
-                "musl" => (true, false),
-                "glibc" => (false, true),
-                "ucrt" => (false, false),
-                // Their programs are not run here.
-                _ => continue,
-            };
-            if is_musl || is_glibc {
-                wanted.companions.extend(companion::wanted(&self.matrix.tools, host, processor, is_musl));
-            }
-            if plan.row.host != host.name() && !rust::has_std(&env::rustc(), &plan.target) {
-                wanted.companions.extend(rust::wanted(&self.matrix.tools, host, processor, !is_glibc));
-            }
-        }
-        Ok(wanted)
+        toolchain::decide(&self.matrix.tools, host, &wanted(&self.matrix, host, plans), found)
     }
 
     /// The toolchain itself: fetched, unpacked and assembled if it is not there.
     pub fn toolchain(&self, what: &What, plans: &[Plan]) -> Result<Toolchain> {
         toolchain::prepare(&self.toolchain_plan(what, plans)?, &self.cache, &self.programs)
     }
+}
+
+/// What of the toolchain is for some targets alone.
+fn wanted(matrix: &Matrix, host: Host, plans: &[Plan]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for plan in plans.iter().filter(|plan| plan.is_wanted()) {
+        // What only an SDK has is in no sysroot of ours. Whether one is there the plan says.
+        if plan.sdk.is_none() && matrix.tools.sysroots.contains_key(&plan.row.sysroot) {
+            wanted.sysroots.insert(plan.row.sysroot.clone());
+        }
+        if plan.runs_programs_of_the_machine() {
+            let own = matrix.targets.values().find(|row| row.host == host.name());
+            wanted.sysroots.extend(own.map(|row| row.sysroot.clone()));
+        }
+        wanted.emulators.extend(plan.emulator(host).map(str::to_owned));
+        let processor = plan.target.split('-').next().unwrap_or_default();
+        let (is_musl, is_glibc) = match plan.row.libc.family.as_str() {
+            "musl" => (true, false),
+            "glibc" => (false, true),
+            "ucrt" => (false, false),
+            // Their programs are not run here.
+            _ => continue,
+        };
+        if is_musl || is_glibc {
+            wanted.companions.extend(companion::wanted(&matrix.tools, host, processor, is_musl));
+        }
+        if plan.row.host != host.name() && !rust::has_std(&env::rustc(), &plan.target) {
+            wanted.companions.extend(rust::wanted(&matrix.tools, host, processor, !is_glibc));
+        }
+    }
+    wanted
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -316,5 +318,20 @@ mod tests {
         assert_eq!(program(Path::new("out/gn")).unwrap(), here.join("out/gn"));
         assert_eq!(program(Path::new("./gn")).unwrap(), here.join("gn"));
         assert_eq!(program(Path::new("gn")).unwrap(), Path::new("gn"));
+    }
+
+    #[test]
+    fn a_sysroot_is_asked_for_where_there_is_one() {
+        let matrix = Matrix::load(&paths::repository()).unwrap();
+        for plan in plan::testing::every_target() {
+            let plan = Plan { by_name: true, ..plan };
+            let sysroots = wanted(&matrix, Host::LinuxX64, std::slice::from_ref(&plan)).sysroots;
+            let known = |name: &String| matrix.tools.sysroots.contains_key(name);
+            assert!(sysroots.iter().all(known), "{}: {sysroots:?}", plan.target);
+            // Only Microsoft's is nowhere but in an SDK, and then the plan names what is missing.
+            assert_eq!(known(&plan.row.sysroot), plan.row.libc.family != "msvc", "{}", plan.target);
+            let says_so = plan.planned_only.as_ref().is_some_and(|why| why.contains("needs Windows' SDK"));
+            assert_eq!(says_so, plan.row.libc.family == "msvc", "{}", plan.target);
+        }
     }
 }

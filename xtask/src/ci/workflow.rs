@@ -145,6 +145,10 @@ fn value(key: &str, actions: &Actions, matrix: &Matrix) -> Option<String> {
         "max_rounds" => chain.max_rounds.to_string(),
         "max_cache" => chain.max_cache.clone(),
         "cells" => cells(matrix),
+        "macs" => {
+            let macs = matrix.targets.iter().filter(|(_, row)| row.host.starts_with("macos-"));
+            macs.map(|(triple, _)| triple.as_str()).collect::<Vec<_>>().join(" ")
+        }
         // Jobs that build nothing run where the others do.
         "runner" => jobs(matrix, true).first()?.runner.clone(),
         action => actions.reference(action)?,

@@ -28,7 +28,7 @@ struct Done {
     sha256: Sha256,
     /// What ran from it, and what it gave.
     demonstration: Option<(String, String)>,
-    /// What ran it: this machine or an emulator. Marks of before this was known lack it.
+    /// What ran it: this machine or an emulator; none if nothing here does. Marks of before this was known lack it.
     #[serde(default)]
     how: Option<String>,
 }
@@ -54,7 +54,8 @@ pub fn run(flags: &BuildV8) -> Result<()> {
     let mut round = Round::new(plans, left_out);
     round.each(&mut |plan, figures| {
         let Some(done) = done(plan) else { return Ok(State::Open) };
-        eprintln!("nothing to do: {} {} is built, verified and has run", plan.target, plan.variant);
+        let end = if done.demonstration.is_some() { "has run" } else { "linked" };
+        eprintln!("nothing to do: {} {} is built, verified and {end}", plan.target, plan.variant);
         report(plan, &done, figures);
         Ok(State::NothingToDo)
     });
@@ -128,7 +129,7 @@ fn build(
         size_bytes: packed.size_bytes,
         sha256: packed.sha256,
         demonstration: ran.demonstration,
-        how: Some(ran.how),
+        how: ran.how,
     };
     let mark = plan.out.join(DONE_FILE);
     let text = serde_json::to_vec_pretty(&done).expect("strings and numbers only");
@@ -172,8 +173,9 @@ fn report(plan: &Plan, done: &Done, figures: &mut Figures) {
     println!("{}", plan.archive.display());
     println!("size    {} bytes ({:.1} MiB)", done.size_bytes, done.size_bytes as f64 / f64::from(1 << 20));
     println!("sha256  {}", done.sha256);
-    if let Some((source, result)) = &done.demonstration {
-        println!("ran     {source}\n     →  {result}");
+    match &done.demonstration {
+        Some((source, result)) => println!("ran     {source}\n     →  {result}"),
+        None => println!("{}", smoke::LINKED_ONLY),
     }
 }
 

@@ -19,19 +19,23 @@ pub fn run(flags: &Smoke) -> Result<()> {
     let descriptor = open(&flags.file)?;
     let what = What { clang: flags.clang.clone(), ..What::of(vec![descriptor.target], &descriptor.variant) };
     let toolchain = workspace.toolchain(&what, &workspace.plans(&what)?)?;
-    if let Some((source, result)) = link_and_run(&workspace, &flags.file, &toolchain)?.demonstration {
-        println!("ran     {source}\n     →  {result}");
+    match link_and_run(&workspace, &flags.file, &toolchain)?.demonstration {
+        Some((source, result)) => println!("ran     {source}\n     →  {result}"),
+        None => println!("{LINKED_ONLY}"),
     }
     Ok(())
 }
+
+/// What is said of an archive whose programs this machine cannot run.
+pub const LINKED_ONLY: &str = "linked  its programs are not run here";
 
 /// What ran with an archive.
 #[derive(Debug)]
 pub struct Ran {
     /// The expression that was shown and its result, if the archive can run it.
     pub demonstration: Option<(String, String)>,
-    /// What ran the programs, for people.
-    pub how: String,
+    /// What ran the programs, for people; none if nothing here does.
+    pub how: Option<String>,
 }
 
 /// Makes what [`link_and_run`] would take a minute for, Rust for the target: a fault in it is told before V8 is compiled.
@@ -44,21 +48,24 @@ pub fn prepare(workspace: &Workspace, plan: &Plan, toolchain: &Toolchain) -> Res
     foreign_rust(row, sysroot.map(|sysroot| sysroot.libc), target, toolchain).map(drop)
 }
 
-/// Links and runs every program.
+/// Links every program, and runs it if this machine can.
 pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain) -> Result<Ran> {
     // A build script of cargo is started elsewhere.
     let archive = &std::path::absolute(archive).or_io("make absolute", archive)?;
     let descriptor = open(archive)?;
     let row = workspace.matrix.target(&descriptor.target)?;
+    if row.libc.family == "msvc" {
+        return Err(Error::failed("how programs are linked by Microsoft's linker is not known here yet"));
+    }
     let host = workspace.host()?;
     let is_own = host.name() == row.host;
     let programs = Programs::new(env::path());
     let processor = descriptor.target.split('-').next().unwrap_or_default();
     let is_foreign = host.linux_processor() != Some(processor);
     let companion = |name: &str| toolchain.companions.get(name).cloned();
-    let is_windows = row.libc.family == "ucrt";
+    let is_linux = matches!(row.libc.family.as_str(), "glibc" | "musl");
     let gnu_ld = match companion(&companion::gnu_ld(processor)) {
-        _ if is_windows => Err("GNU's linker for Windows is not fetched".to_owned()),
+        _ if !is_linux => Err("GNU's linker is fetched for Linux alone".to_owned()),
         Some(program) => Ok(program),
         None if is_foreign => Err(format!("no GNU linker for {processor} can be fetched")),
         // Debian's `ld` is GNU's unless somebody chose another.
@@ -70,15 +77,23 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
     let sysroot = workspace.matrix.tools.sysroots.get(&row.sysroot);
     let zig = sysroot.map(|sysroot| Zig {
         program: toolchain.zig.clone(),
-        target: sysroot.zig_target.clone(),
+        // Both processors of macOS have one sysroot.
+        target: match sysroot.zig_target.split_once('-') {
+            Some((_, system)) => format!("{processor}-{system}"),
+            None => sysroot.zig_target.clone(),
+        },
         cache: workspace.cache.root().join("zig"),
     });
     let musl = companion(&companion::musl(processor)).filter(|_| row.libc.family == "musl");
     // The launcher knows where the runtime is.
+    let cannot_run = emulator::cannot_run(&descriptor.target, &row.libc.family, host);
     let emulator = emulator::needed(&descriptor.target, &row.libc.family, host);
-    let emulator = emulator.and_then(|name| toolchain.emulator(name));
-    let pages = companion(&companion::pages(processor)).zip(companion(&companion::runtime(processor)));
+    let emulator = emulator.filter(|_| cannot_run.is_none()).and_then(|name| toolchain.emulator(name));
+    // What another target of the same command asked for is in the toolchain as well.
+    let pages = companion(&companion::pages(processor)).filter(|_| is_linux);
+    let pages = pages.zip(companion(&companion::runtime(processor)));
     let machine = Machine {
+        cannot_run: cannot_run.map(str::to_owned),
         emulator: emulator.map(|program| Emulator::new(&program)).transpose()?,
         pages: pages
             .map(|(program, root)| Emulator::of_pages(&program, &root, programs.find("setarch")))
@@ -90,13 +105,19 @@ pub fn link_and_run(workspace: &Workspace, archive: &Path, toolchain: &Toolchain
     } else {
         foreign_rust(row, sysroot.map(|sysroot| sysroot.libc), &descriptor.target, toolchain)?
     };
-    let how = machine.how(None);
+    let how = machine.cannot_run.is_none().then(|| machine.how(None));
+    let (mut clang_target, mut system) = (row.clang_target.clone(), toolchain.sysroot(&row.sysroot));
+    if row.libc.family == "libSystem" {
+        clang_target.push_str(&row.libc.floor);
+        // One of the user's own stands in its place.
+        system = env::apple_sdk().unwrap_or(system);
+    }
     let linker = Linker {
         clang: toolchain.clang(),
         clangxx: toolchain.clangxx(),
         target: descriptor.target,
-        clang_target: row.clang_target.clone(),
-        sysroot: toolchain.sysroot(&row.sysroot),
+        clang_target,
+        sysroot: system,
         rustc: is_own.then(|| PathBuf::from(env::rustc())),
         rust,
         system_cxx: programs.find("c++").filter(|_| is_own),
@@ -118,7 +139,8 @@ fn foreign_rust(
     triple: &str,
     toolchain: &Toolchain,
 ) -> Result<Option<Foreign>> {
-    let Some(libc) = libc else { return Ok(None) };
+    // A linker for macOS that takes rustc's words is none of the toolchain's.
+    let Some(libc) = libc.filter(|libc| *libc != Libc::LibSystem) else { return Ok(None) };
     let processor = triple.split('-').next().unwrap_or_default();
     let (own, is_built) = (env::rustc(), libc != Libc::Glibc);
     let companion = |name: &str| toolchain.companions.get(name).map(PathBuf::as_path);

@@ -17,6 +17,9 @@ pub fn run(flags: &Toolchain) -> Result<()> {
             eprintln!("  {}", emulator.display());
         }
     }
+    for plan in plans.iter().filter(|plan| plan.planned_only.is_some()) {
+        eprintln!("  {}", plan.refusal());
+    }
     println!("{}", toolchain.llvm.display());
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::configure::OVERLAY;
-use super::{LIBRARY, NINJA_TARGET, write_json};
+use super::{NINJA_TARGET, library, write_json};
 use crate::error::{Error, IoContext as _, Result};
 use crate::gyp::ninja::{self, Files, Wanted};
 use crate::gyp::{Places, SETTINGS_FILE, Settings, header};
@@ -72,11 +72,12 @@ impl Request {
             python.env_remove(name);
         }
         process::run_logged(&mut python, &plan.out.join("gyp.log"))?;
-        self.rewrite(&plan.out, settings)?;
+        self.rewrite(plan, settings)?;
         write_header(plan)
     }
 
-    fn rewrite(&self, out: &Path, settings: &Settings) -> Result<()> {
+    fn rewrite(&self, plan: &Plan, settings: &Settings) -> Result<()> {
+        let out = &plan.out;
         let mut files = Files::new();
         let main = out.join("build.ninja");
         for path in files_below(&out.join("obj"), "ninja")?.into_iter().chain([main]) {
@@ -86,7 +87,7 @@ impl Request {
         }
         let emulator = self.emulator.as_ref().map(|emulator| format!("../../{emulator}"));
         let wanted = Wanted {
-            library: LIBRARY,
+            library: library(plan),
             target: NINJA_TARGET,
             left_out: settings.left_out(),
             emulator: emulator.as_deref(),

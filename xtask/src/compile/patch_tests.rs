@@ -273,7 +273,7 @@ fn p0002_the_unwinder_is_not_in_the_library() {
     let [with, without] = world.with_and_without(2, &world.native.target);
     with.configured().unwrap();
     let mut inputs = process::command(&world.toolchain.ninja);
-    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::LIBRARY]);
+    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::library(&with.plan)]);
     let inputs = process::read(&mut inputs).unwrap();
     assert!(inputs.contains("/libc++abi/") && !inputs.contains("/libunwind/"), "{inputs}");
     let error = without.configured().unwrap_err();
@@ -426,7 +426,7 @@ fn p0033_the_archive_has_no_unwinder_for_windows() {
     let [with, without] = world.with_and_without(33, world.target("ucrt", "x86_64"));
     assert_eq!(asks(&with), "_Unwind_specific_handler");
     let mut inputs = process::command(&world.toolchain.ninja);
-    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::LIBRARY]);
+    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::library(&with.plan)]);
     let inputs = process::read(&mut inputs).unwrap();
     assert!(inputs.contains("obj/libv8/windows/unwind/unwind.o"), "{inputs}");
     assert_eq!(asks(&without), "_GCC_specific_handler");

@@ -202,6 +202,25 @@ fn all_leaves_out_what_cannot_be_built_and_a_name_does_not() {
     assert_eq!(buildable(none.collect()).unwrap_err().exit_code(), 2);
 }
 
+/// GN would look for Visual Studio, for want of the patches that tell it of MinGW, and nobody would know why.
+#[test]
+fn a_source_without_the_patches_of_a_system_is_refused() {
+    let plans = testing::every_target();
+    for plan in &plans {
+        let of_system =
+            |patch: &&source::patch::Patch| !plans.iter().all(|other| patch.is_for(&other.target));
+        let version = plan.source.v8_version;
+        let lacks = |kind| {
+            let mut of_system = plan.source.patches.iter().filter(of_system);
+            of_system.any(|patch| !patch.applies_to(kind, version, &plan.target))
+        };
+        let refused = |kind| not_from(kind, &plan.row.libc.family).is_some();
+        let kind = source::Kind::DepotTools;
+        assert_eq!(lacks(kind), refused(kind), "{}", plan.target);
+        assert!(!refused(source::Kind::Crate));
+    }
+}
+
 /// Plans of Node's V8, for all targets.
 fn of_node(change: impl FnOnce(&mut node::Looked), variant: &str) -> Vec<Plan> {
     let repository = paths::repository();
@@ -307,4 +326,12 @@ fn an_sdk_is_part_of_the_build_id_and_its_want_refuses_the_plan() {
     let changed: Vec<&String> = without.keys().filter(|target| without[*target] != with[*target]).collect();
     let of_macos: Vec<&String> = refused.iter().map(|plan| &plan.target).collect();
     assert_eq!(changed, of_macos);
+    for plan in plans(&of_user, &what).unwrap() {
+        assert_eq!(
+            plan.text(false).contains("\n  SDK "),
+            plan.row.libc.family == "libSystem",
+            "{}",
+            plan.target
+        );
+    }
 }

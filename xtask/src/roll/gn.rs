@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::compile::{LIBRARY, configure};
+use crate::compile::{self, configure};
 use crate::error::{Error, IoContext as _, Result};
 use crate::package;
 use crate::plan::Plan;
@@ -83,7 +83,8 @@ pub fn ask(plan: &Plan, toolchain: &Toolchain, root: &Path, only: Option<&str>) 
         ninja.arg("-C").arg(&out).args(arguments).env("PATH", toolchain.path()?);
         process::output(&mut ninja)
     };
-    let inputs = ninja(&["-t", "inputs", if only.is_some() { "v8_monolith" } else { LIBRARY }])?;
+    let inputs =
+        ninja(&["-t", "inputs", if only.is_some() { "v8_monolith" } else { compile::library(plan) }])?;
     let inside = |line: &str| package::inside(root, &out, line.trim());
     let inputs = String::from_utf8_lossy(&inputs.stdout).lines().filter_map(inside).collect();
 

@@ -46,10 +46,20 @@ impl Link<'_> {
         Form::usual(self.inputs.descriptor.libc.family)
     }
 
+    /// What links the programs that are linked once.
+    pub fn tool(&self) -> Tool {
+        Tool::usual(self.inputs.descriptor.libc.family)
+    }
+
+    /// What clang compiles for.
+    fn target(&self) -> Vec<String> {
+        let linker = self.inputs.linker;
+        vec![format!("--target={}", linker.clang_target), format!("--sysroot={}", utf8(&linker.sysroot))]
+    }
+
     fn clang(&self, tool: Tool, form: Form) -> Vec<String> {
         let linker = self.inputs.linker;
-        let mut words =
-            vec![format!("--target={}", linker.clang_target), format!("--sysroot={}", utf8(&linker.sysroot))];
+        let mut words = self.target();
         words.push(match (tool, &linker.gnu_ld) {
             (Tool::GnuLd, Ok(program)) => format!("--ld-path={}", utf8(program)),
             _ => "-fuse-ld=lld".to_owned(),
@@ -168,16 +178,29 @@ impl Link<'_> {
 
     /// `interface_test.c`.
     pub fn c_program(&self, source: &Path) -> CommandLine {
-        self.linked(self.c(Tool::Lld, self.usual(), &[], source, &self.out("interface_test")))
+        self.linked(self.c(self.tool(), self.usual(), &[], source, &self.out("interface_test")))
     }
 
-    /// `cxx.cc`.
-    pub fn cxx(&self) -> CommandLine {
-        let mut arguments = self.clang(Tool::Lld, self.usual());
-        arguments.push("-O1".to_owned());
-        arguments.extend(consumer::cxx_flags(self.inputs.descriptor, &self.unpacked));
-        arguments.extend([utf8(&self.source("cxx.cc")), "-o".to_owned(), utf8(&self.out("cxx"))]);
-        self.linked(self.command(&self.inputs.linker.clangxx, arguments))
+    /// `cxx.cc`, compiled by clang with the archive's C++ library.
+    pub fn cxx(&self) -> Vec<CommandLine> {
+        let clang = |mut words: Vec<String>, out: &Path| {
+            words.push("-O1".to_owned());
+            words.extend(consumer::cxx_flags(self.inputs.descriptor, &self.unpacked));
+            words.extend([utf8(&self.source("cxx.cc")), "-o".to_owned(), utf8(out)]);
+            self.command(&self.inputs.linker.clangxx, words)
+        };
+        match (self.tool(), &self.inputs.linker.zig) {
+            // Zig compiles C++ with a library of its own, so it links only.
+            (Tool::Zig, Some(zig)) => {
+                let object = self.out("cxx.o");
+                let mut link = self.zig(zig, "cc", self.usual());
+                link.extend([utf8(&object), "-o".to_owned(), utf8(&self.out("cxx"))]);
+                let link = self.with_zigs_cache(self.command(&zig.program, link));
+                let compile = [self.target(), vec!["-c".to_owned()]].concat();
+                vec![clang(compile, &object), self.linked(link)]
+            }
+            _ => vec![self.linked(clang(self.clang(self.tool(), self.usual()), &self.out("cxx")))],
+        }
     }
 
     /// `exceptions.cc`, as a user links it who knows nothing of our toolchain.

@@ -9,6 +9,8 @@ use crate::process;
 /// What starts the target's programs. The default: they run as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
+    /// Why nothing here starts the target's programs, which are then linked only.
+    pub cannot_run: Option<String>,
     /// An emulator, if the target's processor or system is not this machine's.
     pub emulator: Option<Emulator>,
     /// An emulator that can show programs larger pages than this machine's.
@@ -46,6 +48,9 @@ impl Machine {
 
     /// For people: how a program ran.
     pub fn how(&self, page_bytes: Option<u32>) -> String {
+        if let Some(reason) = &self.cannot_run {
+            return format!("not run: {reason}");
+        }
         match (self.emulator(page_bytes), page_bytes) {
             (None, _) => "natively".to_owned(),
             (Some(emulator), None) => format!("under {}", emulator.name()),
@@ -111,6 +116,7 @@ mod tests {
                 version: format!("qemu-aarch64 version {version} (Debian 1:{version}+ds-0+deb13u1)"),
             };
             let machine = Machine {
+                cannot_run: None,
                 emulator: emulated.then(|| emulator("/q", "10.0.13")),
                 pages: emulated.then(|| emulator("/p7 -L /root", "7.2.22")),
                 musl: musl.then(|| "/m/libc.so".into()),

@@ -27,6 +27,19 @@ pub enum Form {
 }
 
 impl Tool {
+    /// What links the programs that are linked once.
+    pub fn usual(libc: LibcFamily) -> Tool {
+        Tool::all(libc)[0]
+    }
+
+    /// What can link a target's programs. For macOS clang starts a linker that the toolchain does not have; Zig is one.
+    fn all(libc: LibcFamily) -> &'static [Tool] {
+        match libc {
+            LibcFamily::LibSystem => &[Tool::Zig],
+            LibcFamily::Glibc | LibcFamily::Musl | LibcFamily::Ucrt => &[Tool::Lld, Tool::GnuLd, Tool::Zig],
+        }
+    }
+
     /// In names of programs.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,11 +82,11 @@ impl Form {
 }
 
 /// Every combination but those in which other programs of the plan are linked already: the usual form, and a shared
-/// library, by lld.
+/// library, by the usual linker.
 pub fn combinations(libc: LibcFamily) -> impl Iterator<Item = (Tool, Form)> {
     let by = move |tool| Form::all(libc).iter().map(move |form| (tool, *form));
-    [Tool::Lld, Tool::GnuLd, Tool::Zig].into_iter().flat_map(by).filter(move |(tool, form)| {
-        *tool != Tool::Lld || (*form != Form::usual(libc) && *form != Form::Shared)
+    Tool::all(libc).iter().copied().flat_map(by).filter(move |(tool, form)| {
+        *tool != Tool::usual(libc) || (*form != Form::usual(libc) && *form != Form::Shared)
     })
 }
 
@@ -91,6 +104,7 @@ mod tests {
             names(LibcFamily::Glibc),
             ["gnu-ld-dynamic", "gnu-ld-shared", "zig-dynamic", "zig-shared"]
         );
+        assert_eq!(names(LibcFamily::LibSystem), [""; 0]);
         assert_eq!(
             names(LibcFamily::Musl),
             [

@@ -70,7 +70,11 @@ pub fn run(plan: &SmokePlan, tell: &mut dyn FnMut(&str)) -> Result<SmokeReport> 
     }
     let mut report = SmokeReport { left_out: plan.left_out.clone(), ..SmokeReport::default() };
     for program in &plan.programs {
-        let what = if program.build.is_empty() { "running" } else { "building and running" };
+        let what = match (program.build.is_empty(), &program.run) {
+            (_, None) => "building",
+            (true, Some(_)) => "running",
+            (false, Some(_)) => "building and running",
+        };
         tell(&format!("{what} {}, {}", program.name, program.how));
         let (outcome, demonstration) = program.execute()?;
         report.programs.push(outcome);
@@ -137,7 +141,10 @@ impl Program {
                 return Ok((report, None));
             }
         }
-        let (output, ended) = self.run.execute(&self.log)?;
+        let Some(run) = &self.run else {
+            return Ok((ProgramReport { is_linked_only: true, ..report }, None));
+        };
+        let (output, ended) = run.execute(&self.log)?;
         let demonstration = match &self.speaks {
             Speaks::Lines => {
                 judge_lines(&output, &mut report);

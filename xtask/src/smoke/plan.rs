@@ -133,9 +133,9 @@ pub struct Program {
     pub name: String,
     /// One after the other.
     pub build: Vec<CommandLine>,
-    /// After the builds.
-    pub run: CommandLine,
-    /// Where and how it runs, for people.
+    /// After the builds; none of a program that this machine cannot run.
+    pub run: Option<CommandLine>,
+    /// Where and how it runs, or why it does not, for people.
     pub how: String,
     /// How its output is judged.
     pub speaks: Speaks,
@@ -204,7 +204,7 @@ impl SmokePlan {
 
         let link = Link { inputs, unpacked: inputs.scratch.join("archive") };
         let mut all = All { link: &link, programs: Vec::new(), left_out: Vec::new() };
-        let usual = link.usual();
+        let (usual, usual_tool) = (link.usual(), link.tool());
         let transcript = |checks| Speaks::Transcript(checks);
         let about = [vec![utf8(&shown)], about(inputs.descriptor)].concat();
         let capi = transcript([checks.clone(), behaviours(CAPI, "smoke/capi.rs")].concat());
@@ -234,12 +234,12 @@ impl SmokePlan {
             (None, None) => all.leave_out("capi", format!("no rustc for {}", inputs.linker.target)),
         }
         let rows = || Start::of(usual, vec![utf8(&plain)]);
-        all.add("cxx", vec![link.cxx()], rows(), transcript(cxx_checks.clone()), skipped);
+        all.add("cxx", link.cxx(), rows(), transcript(cxx_checks.clone()), skipped);
         let plugin = |tool, rows: &Path| Start::of(Form::Shared, vec![utf8(&link.plugin(tool)), utf8(rows)]);
-        if all.can_be("host", Tool::Lld, Form::Shared) {
-            let build = vec![link.shared(Tool::Lld), link.host(Tool::Lld, &link.out("host"))];
+        if all.can_be("host", usual_tool, Form::Shared) {
+            let build = vec![link.shared(usual_tool), link.host(usual_tool, &link.out("host"))];
             let speaks = transcript([checks, behaviours(HOST, "smoke/host.c")].concat());
-            all.add("host", build, plugin(Tool::Lld, &shown), speaks, skipped);
+            all.add("host", build, plugin(usual_tool, &shown), speaks, skipped);
         }
         match (&inputs.linker.system_cxx, &inputs.linker.zig) {
             (Some(cxx), _) => {
@@ -325,12 +325,12 @@ impl All<'_> {
         self.programs.push(Program {
             name: name.to_owned(),
             build,
-            run: CommandLine {
+            run: machine.cannot_run.is_none().then(|| CommandLine {
                 program,
                 arguments,
                 environment: Vec::new(),
                 limit: RUN_LIMIT * machine.patience(),
-            },
+            }),
             how: machine.how(start.page_bytes),
             speaks,
             skipped,
@@ -341,10 +341,11 @@ impl All<'_> {
     /// A command that builds by itself what it runs.
     fn add_run(&mut self, name: &str, run: CommandLine, speaks: Speaks) {
         let (inputs, machine) = (self.link.inputs, &self.link.inputs.linker.machine);
+        let run = if machine.cannot_run.is_none() { Ok(run) } else { Err(run) };
         self.programs.push(Program {
             name: name.to_owned(),
-            build: Vec::new(),
-            run,
+            build: run.clone().err().into_iter().collect(),
+            run: run.ok(),
             how: machine.how(None),
             speaks,
             skipped: 0,
@@ -416,7 +417,7 @@ impl fmt::Display for SmokePlan {
         }
         for program in &self.programs {
             writeln!(f, "{}, {}", program.name, program.how)?;
-            for command in program.build.iter().chain([&program.run]) {
+            for command in program.build.iter().chain(&program.run) {
                 writeln!(f, "  {command}")?;
             }
             if let Speaks::Transcript(checks) = &program.speaks {

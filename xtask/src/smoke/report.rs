@@ -21,6 +21,8 @@ pub struct ProgramReport {
     pub failures: Vec<Failure>,
     /// Checks that never began, or have no answer.
     pub unanswered: usize,
+    /// Whether it was linked, and nothing here runs it.
+    pub is_linked_only: bool,
     /// How the program itself failed: not built, killed, crashed, ended early.
     pub fault: Option<String>,
     /// What all its commands printed.
@@ -41,7 +43,8 @@ pub struct SmokeReport {
 impl ProgramReport {
     /// Whether everything that was to be checked was checked and held.
     pub fn is_good(&self) -> bool {
-        self.failures.is_empty() && self.unanswered == 0 && self.fault.is_none() && self.passed > 0
+        let has_checked = self.passed > 0 || self.is_linked_only;
+        self.failures.is_empty() && self.unanswered == 0 && self.fault.is_none() && has_checked
     }
 }
 
@@ -169,6 +172,10 @@ mod tests {
     fn nothing_is_not_good() {
         SmokeReport::default().verdict().expect_err("no program was run");
         let empty = ProgramReport { passed: 0, ..program("capi") };
+        let linked = ProgramReport { is_linked_only: true, ..empty.clone() };
+        SmokeReport { programs: vec![linked.clone()], ..Default::default() }.verdict().unwrap();
+        let failed = ProgramReport { fault: Some("it cannot be built".into()), ..linked };
+        SmokeReport { programs: vec![failed], ..Default::default() }.verdict().unwrap_err();
         let report = SmokeReport { programs: vec![empty], ..Default::default() };
         assert!(
             report

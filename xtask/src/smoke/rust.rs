@@ -44,7 +44,7 @@ impl Foreign {
         flags
     }
 
-    /// `cargo test` of `crates/libv8` with the archive, on the machine of the inputs.
+    /// `cargo test` of `crates/libv8` with the archive, on the machine of the inputs; where that cannot run them, they are built.
     pub fn crate_tests(&self, inputs: &Inputs<'_>, libc: Libc) -> CommandLine {
         let linker = inputs.linker;
         let is_static = self.rust.is_musl() && libc == Libc::Usual;
@@ -60,6 +60,7 @@ impl Foreign {
         let folder = inputs.scratch.with_file_name(format!("crate-{}", linker.target));
         arguments.extend(["--target-dir".to_owned(), utf8(&folder)]);
         arguments.extend(["--test", "javascript", "--test", "limits"].map(str::to_owned));
+        arguments.extend(linker.machine.cannot_run.iter().map(|_| "--no-run".to_owned()));
         if !words.is_empty() {
             let words = serde_json::to_string(&words).expect("strings only");
             arguments.extend(["--config".to_owned(), format!("target.{}.runner={words}", linker.target)]);

@@ -123,6 +123,7 @@ fn foreign_linker(folder: &Path) -> Linker {
         gnu_ld: Ok(folder.join("gnu-ld-aarch64/run")),
         zig: Some(Zig { target: "aarch64-linux-musl".into(), ..linker(folder).zig.expect("it is there") }),
         machine: Machine {
+            cannot_run: None,
             emulator: Some(emulator(&["<t>/bin/qemu-aarch64"], "10.0.13")),
             pages: Some(emulator(&["<t>/pages/qemu-aarch64-static", "-L", "<t>/root"], "7.2.22")),
             musl: Some(folder.join("musl/libc.so")),
@@ -166,6 +167,34 @@ fn the_plan_of_this_machines_target() {
 fn the_plan_of_musl_on_another_processor() {
     let folder = Path::new("/a b");
     is_as_committed(&plan(&musl_descriptor(), &foreign_linker(folder), folder), "foreign-musl.txt");
+}
+
+#[test]
+fn the_plan_of_a_target_that_is_linked_only() {
+    let folder = Path::new("/a b");
+    let descriptor = Descriptor {
+        target: "aarch64-apple-darwin".into(),
+        libc: Libc { family: LibcFamily::LibSystem, floor: "12.0".into() },
+        system_libraries: vec![],
+        ..descriptor("release")
+    };
+    let linker = Linker {
+        target: "aarch64-apple-darwin".into(),
+        clang_target: "arm64-apple-macos12.0".into(),
+        rustc: None,
+        system_cxx: None,
+        gnu_ld: Err("no GNU linker".into()),
+        zig: linker(folder).zig.map(|zig| Zig { target: "aarch64-macos.12.0".into(), ..zig }),
+        machine: Machine { cannot_run: Some("there is no emulator of macOS".into()), ..Machine::default() },
+        ..linker(folder)
+    };
+    let plan = plan(&descriptor, &linker, folder);
+    for program in &plan.programs {
+        assert_eq!(program.run, None, "{}", program.name);
+        let links = program.build.last().expect("it is built");
+        assert!(links.program.ends_with("bin/zig"), "{}: {links}", program.name);
+    }
+    is_as_committed(&plan, "linked-only.txt");
 }
 
 /// What this machine lacks for a way of linking is said for each program.
@@ -214,7 +243,7 @@ fn the_plan_of_lite_without_rustc() {
     );
     assert!(!lite.files.iter().any(|(_, text)| text.contains("Intl")), "{:?}", lite.files);
     let lite = plan(&descriptor("lite"), &linker(Path::new("/t")), Path::new("/t"));
-    assert_eq!(lite.programs[0].run.arguments[2..], ["jit=0", "webassembly=0", "intl=0"]);
+    assert_eq!(lite.programs[0].run.as_ref().unwrap().arguments[2..], ["jit=0", "webassembly=0", "intl=0"]);
 }
 
 /// A name stands for one check in a transcript, rows and behaviours together.
@@ -373,6 +402,19 @@ fn good(checks: &[Check]) -> String {
     checks.iter().map(line).collect()
 }
 
+#[test]
+fn programs_that_nothing_here_runs_are_linked() {
+    let folder = Folder::new("linked only");
+    let mut plan = folder.plan();
+    plan.programs.iter_mut().for_each(|program| program.run = None);
+    let report = run(&plan, &mut |_| {}).unwrap();
+    report.verdict().unwrap();
+    assert_eq!((report.programs.len(), report.demonstration), (plan.programs.len(), None));
+    folder.script("bin/clang++", "exit 1");
+    let error = run(&plan, &mut |_| {}).unwrap().verdict().unwrap_err();
+    assert!(error.to_string().contains("cxx: it cannot be built"), "{error}");
+}
+
 fn checks<'a>(plan: &'a SmokePlan, name: &str) -> &'a [Check] {
     let program = plan.programs.iter().find(|program| program.name == name).expect("it is in the plan");
     let Speaks::Transcript(checks) = &program.speaks else { panic!("{name} writes a transcript") };
@@ -504,7 +546,7 @@ fn a_crash_names_its_row() {
 fn a_hanging_program_is_killed() {
     let folder = Folder::new("hang");
     let mut plan = folder.plan();
-    plan.programs[1].run.limit = Duration::from_millis(200);
+    plan.programs[1].run.as_mut().unwrap().limit = Duration::from_millis(200);
     folder.program("cxx", &good(&checks(&plan, "cxx")[..2]), "echo 'run three'; exec sleep 30");
     let start = Instant::now();
     let (_, error) = outcome(&plan);

@@ -30,6 +30,22 @@ pub fn needed<'a>(target: &'a str, libc_family: &str, host: Host) -> Option<&'a 
     }
 }
 
+/// Why `host` runs no programs of a target, with or without what [`needed`] names. They are linked only.
+pub fn cannot_run(target: &str, libc_family: &str, host: Host) -> Option<&'static str> {
+    let processor = target.split('-').next().unwrap_or_default();
+    match (libc_family, host) {
+        ("glibc" | "musl", _) => None,
+        ("ucrt" | "msvc", _) if processor != "x86_64" => {
+            Some("neither wine nor Windows emulates its processor")
+        }
+        ("msvc", Host::WindowsX64) | ("ucrt", _) => None,
+        ("msvc", _) => Some("programs of Microsoft's ABI are not run under wine"),
+        ("libSystem", Host::MacX64) if processor == "x86_64" => None,
+        ("libSystem", Host::MacArm64) if processor == "aarch64" => None,
+        _ => Some("there is no emulator of macOS"),
+    }
+}
+
 /// The name of the launcher in the overlay's `bin/`.
 pub fn launcher(name: &str) -> String {
     if name == WINE { WINE.to_owned() } else { format!("qemu-{name}") }
@@ -132,4 +148,47 @@ pub fn write_launcher(overlay: &Path, emulator: &Packages) -> Result<()> {
         format!("#!/bin/sh\nd=${{0%/*}}/../{folder}\nexec \"$d/{name}\" -L \"$d/root\" \"$@\"\n")
     };
     overlay::write_scripts(overlay, &[(&name, text)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::paths;
+
+    #[test]
+    fn every_target_is_run_here_or_says_why_not() {
+        let matrix = Matrix::load(&paths::repository()).unwrap();
+        let not_run_on = |host: Host| -> Vec<&str> {
+            let rows = matrix.targets.iter().map(|(target, row)| (target.as_str(), row.libc.family.as_str()));
+            let not_run = rows.filter(|(target, family)| {
+                let natively = matrix.targets[*target].host == host.name();
+                let why_not = cannot_run(target, family, host);
+                // What is neither run as it is nor by an emulator is linked only, and nothing else is.
+                assert!(!(natively && why_not.is_some()), "{target}");
+                assert!(natively || why_not.is_some() || starts(target, family, host), "{target}");
+                why_not.is_some()
+            });
+            not_run.map(|(target, _)| target).collect()
+        };
+        let starts_not = [
+            "aarch64-apple-darwin",
+            "aarch64-pc-windows-gnullvm",
+            "aarch64-pc-windows-msvc",
+            "x86_64-apple-darwin",
+            "x86_64-pc-windows-msvc",
+        ];
+        assert_eq!(not_run_on(Host::LinuxX64), starts_not);
+        assert_eq!(not_run_on(Host::MacArm64).len(), 4);
+        assert_eq!(not_run_on(Host::WindowsX64).len(), 4);
+    }
+
+    /// Whether this machine's system and processor start it, or an emulator does.
+    fn starts(target: &str, libc_family: &str, host: Host) -> bool {
+        let is_linux = matches!(libc_family, "glibc" | "musl");
+        let itself =
+            is_linux && host.linux_processor().is_some_and(|processor| target.starts_with(processor));
+        let windows = libc_family == "ucrt" && host == Host::WindowsX64;
+        itself || windows || needed(target, libc_family, host).is_some()
+    }
 }

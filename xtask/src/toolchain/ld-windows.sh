@@ -1,8 +1,20 @@
 # The rest of the overlay's ld.lld: zig's lacks the driver that takes GNU's command lines for Windows, so they become lld-link's here.
+# Of more than 64 KiB clang makes a file: every word in double quotes, with \ before \ and ", as sh reads them but for $ and `.
+file=
+case $#$1 in
+1@*)
+    file=$1
+    words=$(sed 's/[$`]/\\&/g' "${file#@}") && eval "set -- $words" || exit 1
+    ;;
+esac
 case " $* " in
 *" -m i386pep "*) machine=x64 ;;
 *" -m arm64pe "*) machine=arm64 ;;
-*) exec @zig@ ld.lld "$@" ;;
+*)
+    # Zig's own drivers read such files.
+    [ -z "$file" ] || set -- "$file"
+    exec @zig@ ld.lld "$@"
+    ;;
 esac
 
 library() {

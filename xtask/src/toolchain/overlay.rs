@@ -172,9 +172,12 @@ mod tests {
         assert_eq!(run("clang++", Some("a pch")), format!("pch {plain}"));
     }
 
-    /// What lld-link is told when clang links for Windows with these words, in a folder with `lib/libx.a`.
+    /// What lld-link is told when clang links for Windows with these words, in a folder with `a lib/libx.a`.
     fn linked_for_windows(words: &[&str]) -> Result<String> {
-        let folder = Folder::new();
+        linked_in(&Folder::new(), words)
+    }
+
+    fn linked_in(folder: &Folder, words: &[&str]) -> Result<String> {
         folder.program("zig/zig", "shift; for a; do printf '%s|' \"$a\"; done");
         fs::create_dir(folder.path().join("a lib")).unwrap();
         fs::write(folder.path().join("a lib/libx.a"), "").unwrap();
@@ -207,6 +210,29 @@ mod tests {
         assert!(error.contains("what --wrap is for Windows is not known here"), "{error}");
         // For Linux the words stay.
         assert_eq!(linked_for_windows(&["-m", "elf_x86_64", "-lx"]).unwrap(), "-m|elf_x86_64|-lx|");
+    }
+
+    /// As clang's `Command::writeResponseFile` writes them, from 64 KiB of words on: mksnapshot's link has more.
+    #[test]
+    fn words_in_a_file_are_read_as_clang_writes_them() {
+        let check = |words: &[&str], expected: &str| {
+            let folder = Folder::new();
+            let quoted = |word: &&str| format!("\"{}\" ", word.replace('\\', r"\\").replace('"', "\\\""));
+            let text: String = words.iter().map(quoted).collect();
+            fs::write(folder.path().join("the words.txt"), text).unwrap();
+            let said = linked_in(&folder, &["@the words.txt"]).unwrap();
+            assert!(said.ends_with(expected), "{said}");
+        };
+        let special = r#"a$HOME`b`\$c\"'d*.o"#;
+        let words = ["-m", "i386pep", "-o", "a b.exe", special, "-La lib", "-lx", "two\nlines.o"];
+        check(&words, &format!("|-out:a b.exe|{special}|-libpath:a lib|a lib/libx.a|two\nlines.o|"));
+        let many: Vec<String> =
+            (0..3000).map(|number| format!("obj/v8/a_library/an_object_{number}.o")).collect();
+        let words: Vec<&str> = ["-m", "arm64pe"].into_iter().chain(many.iter().map(String::as_str)).collect();
+        check(&words, &format!("|-opt:noicf|{}|", many.join("|")));
+        // For Linux the file is lld's to read, as it was.
+        check(&["-m", "elf_x86_64", "a.o"], "@the words.txt|");
+        assert!(linked_for_windows(&["@nothing"]).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Sdk {
     /// Where it lies.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// What tells it from another one: the digest of the file that states its version.
+    /// What tells it from another one: the digest of the files that state its versions.
     pub digest: String,
 }
 
@@ -65,16 +65,16 @@ fn windows(folder: &Path, processor: &str) -> Result<Sdk, String> {
         .chain(["crt/lib", "sdk/lib/ucrt", "sdk/lib/um"].map(|lib| format!("{lib}/{processor}")))
         .collect();
     lacking(WINDOWS, folder, parts.iter().map(String::as_str))?;
-    // xwin writes no version; the header that every file of the SDK includes does, as WDK_NTDDI_VERSION.
-    let version = folder.join("sdk/include/shared/sdkddkver.h");
-    sdk(WINDOWS, folder, &version)
+    // xwin writes no version. Windows' half states it as WDK_NTDDI_VERSION, in the header that every other includes; that of
+    // Microsoft's compiler, whose headers and libraries have versions of their own, as _VC_CRT_BUILD_VERSION.
+    sdk(WINDOWS, folder, &["sdk/include/shared/sdkddkver.h", "crt/include/crtversion.h"])
 }
 
 /// What must be in an SDK of macOS.
 fn apple(folder: &Path) -> Result<Sdk, String> {
     let parts = ["usr/include", "usr/lib/libSystem.tbd", "System/Library/Frameworks", "SDKSettings.json"];
     lacking(APPLE, folder, parts.into_iter())?;
-    sdk(APPLE, folder, &folder.join("SDKSettings.json"))
+    sdk(APPLE, folder, &["SDKSettings.json"])
 }
 
 /// Names everything that is not there, in one sentence.
@@ -87,12 +87,17 @@ fn lacking<'a>(variable: &str, folder: &Path, parts: impl Iterator<Item = &'a st
     Err(format!("{variable} is {folder}, which has no {}", absent.join(", no ")))
 }
 
-fn sdk(variable: &str, folder: &Path, version: &Path) -> Result<Sdk, String> {
-    let text = std::fs::read(version)
-        .map_err(|error| format!("{variable}: cannot read {}: {error}", version.display()))?;
+fn sdk(variable: &str, folder: &Path, versions: &[&str]) -> Result<Sdk, String> {
+    let mut digests = String::new();
+    for version in versions {
+        let version = folder.join(version);
+        let text = std::fs::read(&version)
+            .map_err(|error| format!("{variable}: cannot read {}: {error}", version.display()))?;
+        digests.push_str(&format!("{}\n", Sha256::of_bytes(&text)));
+    }
     let folder = std::path::absolute(folder)
         .map_err(|error| format!("{variable}: cannot make {} absolute: {error}", folder.display()))?;
-    Ok(Sdk { folder, digest: Sha256::of_bytes(&text).to_string() })
+    Ok(Sdk { folder, digest: Sha256::of_bytes(digests.as_bytes()).to_string() })
 }
 
 #[cfg(test)]
@@ -125,6 +130,8 @@ mod tests {
         make(path, &["sdk/lib/um/x86_64/kernel32.lib", "sdk/include/shared/winerror.h"]);
         assert!(folders.sdk_for("msvc", "x86_64").unwrap_err().contains("sdkddkver.h"));
         make(path, &["sdk/include/shared/sdkddkver.h"]);
+        assert!(folders.sdk_for("msvc", "x86_64").unwrap_err().contains("crtversion.h"));
+        make(path, &["crt/include/crtversion.h"]);
         let sdk = folders.sdk_for("msvc", "x86_64").unwrap().unwrap();
         assert_eq!(sdk.folder, path);
         // Of the other processor there is nothing.
@@ -133,9 +140,14 @@ mod tests {
             error.ends_with("no crt/lib/aarch64, no sdk/lib/ucrt/aarch64, no sdk/lib/um/aarch64"),
             "{error}"
         );
-        // Another version is another SDK.
-        std::fs::write(path.join("sdk/include/shared/sdkddkver.h"), "newer").unwrap();
-        assert_ne!(folders.sdk_for("msvc", "x86_64").unwrap().unwrap().name(), sdk.name());
+        // Another version of either half is another SDK.
+        let mut names = vec![sdk.name()];
+        for version in ["sdk/include/shared/sdkddkver.h", "crt/include/crtversion.h"] {
+            std::fs::write(path.join(version), "newer").unwrap();
+            let name = folders.sdk_for("msvc", "x86_64").unwrap().unwrap().name();
+            assert!(!names.contains(&name), "{version}");
+            names.push(name);
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn p0044_a_library_wants_no_runtime_of_the_compiler() {
     let inputs = |tree: &Tree| {
         tree.configured().unwrap();
         let mut query = process::command(&tree.toolchain.ninja);
-        query.arg("-C").arg(&tree.plan.out).args(["-t", "query", crate::compile::LIBRARY]);
+        query.arg("-C").arg(&tree.plan.out).args(["-t", "query", crate::compile::library(&tree.plan)]);
         process::read(&mut query).unwrap()
     };
     let [with, without] = trees(world, 44).map(|tree| inputs(&tree));
@@ -103,7 +103,9 @@ fn p0045_an_sdk_needs_no_visual_studio() {
     for folder in ["include", "lib/aarch64"] {
         std::fs::create_dir_all(sdk.path().join("crt").join(folder)).unwrap();
     }
-    std::fs::write(sdk.path().join("sdk/include/shared/sdkddkver.h"), "").unwrap();
+    for version in ["sdk/include/shared/sdkddkver.h", "crt/include/crtversion.h"] {
+        std::fs::write(sdk.path().join(version), "").unwrap();
+    }
     let folders = Folders { windows: Some(sdk.path().to_owned()), apple: None };
     let [with, without] =
         [45, 39].map(|last| world.tree(last, world.target("msvc", "aarch64"))).map(|mut tree| {
@@ -119,6 +121,12 @@ fn p0045_an_sdk_needs_no_visual_studio() {
         libv8.command.contains("clang-cl") && libv8.command.contains("third_party/libv8-sdk-"),
         "{libv8:?}"
     );
+    // Packing finds the library and its objects by these names.
+    let mut inputs = process::command(&with.toolchain.ninja);
+    inputs.arg("-C").arg(&with.plan.out).args(["-t", "inputs", crate::compile::library(&with.plan)]);
+    let inputs = process::read(&mut inputs).unwrap();
+    let object = format!("obj/libv8/interface/libv8{}", crate::compile::object_ending(&with.plan));
+    assert!(inputs.lines().any(|line| line == object), "{object}: {inputs}");
     let error = without.configured().unwrap_err();
     assert!(error.contains("vs_toolchain") || error.contains("WINDOWSSDKDIR"), "{error}");
 }
