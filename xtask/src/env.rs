@@ -420,6 +420,8 @@ mod tests {
         let is_name = |text: &&str| {
             !text.starts_with("AWS_")
                 && text.len() > 1
+                // A part of names.
+                && !text.ends_with('_')
                 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         };
         let mut read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(is_name).collect();

@@ -384,7 +384,7 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
         let world = World::new(3);
         let [ready, told] = ["ready", "told"].map(|name| world.folder.path().join(name));
         let (begin, end) =
-            (format!("touch {}", ready.display()), format!("touch {}; exit 75", told.display()));
+            (format!("touch '{}'", ready.display()), format!("touch \"{}\"; exit 75", told.display()));
         let waits = "i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";
         fs::write(&world.program, format!("#!/bin/sh\ntrap '{end}' TERM\n{begin}\n{waits}\n")).unwrap();
         let error = world.chain(&|| ready.exists()).play().unwrap_err();
@@ -396,11 +396,12 @@ mkdir -p "$9"; echo archive > "$9/archive""#;
     fn machines_have_no_store_of_the_users() {
         let world = World::new(3);
         let build = world.chain(&|| false).build(Path::new("/machine"));
-        let mut envs: Vec<_> = build.get_envs().collect();
-        envs.sort();
+        let envs: Vec<_> = build.get_envs().collect();
         let [cache, folder, mode, machine] =
             ["LIBV8_CACHE", "LIBV8_CACHE_DIR", "LIBV8_CACHE_MODE", "/machine"].map(std::ffi::OsStr::new);
-        assert_eq!(envs, [(cache, None), (folder, Some(machine)), (mode, None)]);
+        for wanted in [(cache, None), (folder, Some(machine)), (mode, None)] {
+            assert!(envs.contains(&wanted), "{wanted:?} of {envs:?}");
+        }
     }
 
     #[test]

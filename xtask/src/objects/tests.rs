@@ -67,7 +67,7 @@ fn a_folder_in_place_of_the_local_one_is_what_is_exported_imported_and_written_d
     let local = machine(&folder, "one", &[1, 2]);
     let shared = folder.path().join("shared");
     let of_user = |cache: &Cache| {
-        let choice = crate::caches::parse_store(&format!("file://{}", shared.display()));
+        let choice = crate::caches::parse_store(&format!("file://{}", shared.display()).replace(' ', "%20"));
         let choice = crate::caches::Choice { store: choice.unwrap(), ..Default::default() };
         cache.with_objects(choice.folder())
     };

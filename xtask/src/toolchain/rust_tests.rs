@@ -95,7 +95,7 @@ fn the_standard_library_is_built_from_what_came_with_its_sources() {
         let clang = folder.program("bin/clang", "for last; do :; done; echo object > \"$last\"");
         folder.program("bin/llvm-ar", "exit 0");
         let pinned = folder.program("companion/run", "echo 'host: h-linux'");
-        let library = here.join("companion/root/usr/lib/rustlib/src/rust/library/.cargo");
+        let library = here.join("companion/root").join("usr/lib/rustlib/src/rust/library/.cargo");
         fs::create_dir_all(&library).unwrap();
         if has_copies {
             fs::write(library.join("config.toml"), "").unwrap();
