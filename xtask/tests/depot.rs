@@ -242,8 +242,11 @@ fn a_tree_over_file_and_over_git_daemon_is_what_the_repositories_hold() {
     std::fs::rename(world.path("away"), world.path("mirror")).unwrap();
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut daemon = Command::new("git");
-    daemon.args(["daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1"]);
+    // By its own name: a killed `git daemon` would leave it behind.
+    let git = Command::new("git").arg("--exec-path").output().unwrap();
+    let mut daemon =
+        Command::new(Path::new(String::from_utf8(git.stdout).unwrap().trim()).join("git-daemon"));
+    daemon.args(["--reuseaddr", "--export-all", "--listen=127.0.0.1"]);
     daemon.arg(format!("--port={port}")).arg(format!("--base-path={}", world.path("mirror").display()));
     daemon.stdout(Stdio::null()).stderr(Stdio::null());
     let _daemon = Killed(daemon.spawn().unwrap());
