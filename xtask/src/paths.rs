@@ -123,7 +123,10 @@ impl Cache {
     /// Which objects of that folder each cell of the matrix has used: one list for each.
     pub fn used(&self) -> PathBuf {
         let of_local = self.root.join("used");
-        self.objects.as_ref().map_or(of_local.clone(), |folder| of_local.join(short_name(folder)))
+        match &self.objects {
+            Some(folder) => of_local.join(short_name(folder)),
+            None => of_local,
+        }
     }
 
     /// The same with compiled objects in a folder of the user's, if there is one; nothing else is written there.

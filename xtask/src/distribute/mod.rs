@@ -26,16 +26,13 @@ use crate::caches;
 use crate::error::{Error, IoContext as _, Result};
 use crate::pch;
 use crate::process::{self, Tied};
-use crate::sccache::Socket;
+use crate::sccache::{NoServer, Socket};
 use crate::toolchain::Toolchain;
 use report::{Status, fault};
 use send::Way;
 
 /// The folder inside ninja's for all that belongs to the second server.
 pub const FOLDER: &str = "distribute";
-
-/// A server has this long to ask the scheduler and to listen.
-const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The first compile of a cluster takes the toolchain along, 63 MiB.
 const FIRST_LIMIT: Duration = Duration::from_secs(180);
@@ -257,19 +254,12 @@ fn launch(way: &Way, socket: &Socket, settings: &Path, log: &Path) -> Result<Tie
         ("SCCACHE_LOG", "warn".as_ref()),
     ]);
     command.stdout(file.try_clone().or_io("open", log)?).stderr(file);
-    socket.clear();
-    let mut process = Tied::spawn(&mut command)?;
-    let started = Instant::now();
-    loop {
-        let is_served = socket.is_served();
-        if process.ended().is_some() || started.elapsed() >= START_LIMIT {
-            return Err(Error::failed(format!("sccache does not start; what it said: {}", log.display())));
+    socket.start(&mut command).map_err(|why| match why {
+        NoServer::NotStarted(error) => error,
+        NoServer::Ended | NoServer::Silent => {
+            Error::failed(format!("sccache does not start; what it said: {}", log.display()))
         }
-        if is_served {
-            return Ok(process);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    })
 }
 
 /// Only we may read it.

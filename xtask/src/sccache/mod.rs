@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 pub use counts::Counts;
 pub use report::{Fill, Report};
-pub use socket::Socket;
+use socket::START_LIMIT;
+pub use socket::{NoServer, Socket};
 
 use crate::caches::{self, Choice, Mode, Store};
 use crate::error::{Error, IoContext as _, Result};
@@ -30,9 +31,6 @@ use probe::Probe;
 
 /// A server that a client started, because ours was gone, dies by itself this long after its last compile.
 const IDLE_TIMEOUT_S: &str = "60";
-
-/// sccache has this long to reach its store and to listen.
-const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is still to be sent to the store at the end has this long.
 const FLUSH_LIMIT: Duration = Duration::from_secs(20);
@@ -264,23 +262,11 @@ impl Shared {
             command.env("SCCACHE_IDLE_TIMEOUT", "0");
         }
         command.stdout(log.try_clone().map_err(io)?).stderr(log);
-        // Whoever answers from now on has been started since.
-        self.socket.clear();
-        let mut process = Tied::spawn(&mut command).map_err(|error| error.to_string())?;
-        let started = Instant::now();
-        loop {
-            let is_served = self.socket.is_served();
-            if process.ended().is_some() {
-                return Err(self.last_fault(begin));
-            }
-            if is_served {
-                return Ok(process);
-            }
-            if started.elapsed() >= START_LIMIT {
-                return Err(format!("no answer in {} s", START_LIMIT.as_secs()));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.socket.start(&mut command).map_err(|why| match why {
+            NoServer::NotStarted(error) => error.to_string(),
+            NoServer::Ended => self.last_fault(begin),
+            NoServer::Silent => format!("no answer in {} s", START_LIMIT.as_secs()),
+        })
     }
 
     /// Why a server ended: what it has written since `begin`, without the way there.

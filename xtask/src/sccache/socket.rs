@@ -4,8 +4,51 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::paths::short_name;
+use crate::process::Tied;
+
+/// A server has this long to reach its store or its scheduler, and to listen.
+pub const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Why no server answers at a socket.
+#[derive(Debug)]
+pub enum NoServer {
+    /// Its program cannot be started.
+    NotStarted(Error),
+    /// It has ended.
+    Ended,
+    /// It runs, and has not answered within [`START_LIMIT`].
+    Silent,
+}
+
+impl Socket {
+    /// Starts a server that is told of this place, and waits until it answers.
+    pub fn start(&self, server: &mut Command) -> Result<Tied, NoServer> {
+        // Whoever answers from now on has been started since.
+        self.clear();
+        let mut process = Tied::spawn(server).map_err(NoServer::NotStarted)?;
+        let started = Instant::now();
+        loop {
+            // In this order: who answers in the place of a server that has ended is not taken for it.
+            let is_served = self.is_served();
+            if process.ended().is_some() {
+                return Err(NoServer::Ended);
+            }
+            if is_served {
+                return Ok(process);
+            }
+            if started.elapsed() >= START_LIMIT {
+                return Err(NoServer::Silent);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
 
 /// A socket in a folder of ours that nobody else may enter: sccache asks no client who it is, and runs what it is told to.
 ///
@@ -25,8 +68,7 @@ impl Socket {
     /// It lies beside sccache's folder `local`: inside it every file would be an object. Where no socket can be, it lies among
     /// temporary files: the length of its path is limited (unix(7): 107 bytes), and not all file systems have sockets or modes.
     pub fn new(local: &Path, out: &Path, role: &str) -> Result<Socket> {
-        let name = v8_archive::Sha256::of_bytes(out.as_os_str().as_encoded_bytes()).to_string();
-        let folder = local.with_file_name("sockets").join(format!("{}-{role}", &name[..16]));
+        let folder = local.with_file_name("sockets").join(format!("{}-{role}", short_name(out)));
         // What is there was left behind by a kill -9. If it cannot be removed, the folder cannot be made.
         let _ = std::fs::remove_dir_all(&folder);
         let temporary = || std::env::temp_dir().join(format!("libv8-{:016x}", fastrand::u64(..)));
@@ -60,7 +102,7 @@ impl Socket {
     }
 
     /// Whoever has listened here is reached no more.
-    pub fn clear(&self) {
+    fn clear(&self) {
         // It may never have been there.
         let _ = std::fs::remove_file(&self.path);
     }
@@ -130,7 +172,7 @@ impl Socket {
     }
 
     /// Nothing is left of a port.
-    pub fn clear(&self) {}
+    fn clear(&self) {}
 }
 
 #[cfg(all(test, unix))]
