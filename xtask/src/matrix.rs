@@ -149,6 +149,13 @@ pub struct Libc {
     pub floor: String,
 }
 
+impl Target {
+    /// Whether build-v8 begins it: such targets are those of CI, and of a release if nobody says otherwise.
+    pub fn is_built(&self) -> bool {
+        self.state != State::Planned
+    }
+}
+
 impl Matrix {
     /// Reads and checks `targets.toml` of the repository.
     pub fn load(repository: &Path) -> Result<Matrix> {
@@ -221,11 +228,6 @@ impl Matrix {
             }
         }
         Ok(chosen)
-    }
-
-    /// The targets that build-v8 begins, with their rows: those of CI, and of a release if nobody says otherwise.
-    pub fn built(&self) -> impl Iterator<Item = (&String, &Target)> {
-        self.targets.iter().filter(|(_, row)| row.state != State::Planned)
     }
 
     /// The row of a triple; an unknown one names those there are.

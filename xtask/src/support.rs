@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, IoContext as _, Kind, Result};
-use crate::matrix::{Matrix, State, Target};
+use crate::matrix::{Matrix, Target};
 use crate::paths::write_whole;
 
 /// The file of results, beside `targets.toml`.
@@ -98,7 +98,7 @@ fn line(cells: &[String]) -> String {
 /// *run*, *linked*, *built* or *planned only*, with what one has to know of it.
 fn cell(row: &Target, outcome: Option<&Outcome>, pinned: &str) -> String {
     let Some(outcome) = outcome else {
-        let word = if row.state == State::Planned { "planned only" } else { "built" };
+        let word = if row.is_built() { "built" } else { "planned only" };
         return format!("*{word}*");
     };
     let mut cell = match outcome.ran.as_deref() {
@@ -165,6 +165,7 @@ pub fn check(repository: &Path, matrix: &Matrix, results: &Results) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::State;
     use crate::paths;
 
     #[test]

@@ -25,8 +25,7 @@ pub struct Job {
 
 /// All jobs, in the order of `targets.toml`'s names: what a release is made of. With `all` also of targets that are planned only.
 pub fn jobs(matrix: &Matrix, all: bool) -> Vec<Job> {
-    let built: Vec<&String> = matrix.built().map(|(target, _)| target).collect();
-    let targets = matrix.targets.iter().filter(|(target, _)| all || built.contains(target));
+    let targets = matrix.targets.iter().filter(|(_, row)| all || row.is_built());
     let job = |target: &String, variant: &String, runner: &String| Job {
         target: target.clone(),
         variant: variant.clone(),

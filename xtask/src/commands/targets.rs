@@ -73,7 +73,7 @@ fn list(flags: &Targets, workspace: Workspace) -> Result<()> {
                 .map(|(triple, target)| {
                     json!({
                         "target": triple,
-                        "builds": target.state != State::Planned,
+                        "builds": target.is_built(),
                         "runs": target.state == State::Run,
                         "reason": target.reason,
                         "libc": { "family": target.libc.family, "floor": target.libc.floor },

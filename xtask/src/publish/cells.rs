@@ -30,7 +30,8 @@ impl Selection {
         absent: &[String],
     ) -> Result<Selection> {
         let targets: Vec<String> = if targets.is_empty() {
-            matrix.built().map(|(triple, _)| triple.clone()).collect()
+            let built = matrix.targets.iter().filter(|(_, row)| row.is_built());
+            built.map(|(triple, _)| triple.clone()).collect()
         } else {
             matrix.choose(targets)?.into_iter().map(|chosen| chosen.target).collect()
         };
