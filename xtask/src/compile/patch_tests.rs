@@ -5,6 +5,7 @@
 //! always does it. `cargo xtask test` says that V8 is built; without that nothing is tested here.
 
 mod sdks;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -188,11 +189,16 @@ impl Tree {
 
     /// Whether a file compiles for Windows, with Zig's headers of MinGW in place of a sysroot; what the compiler says if it does not.
     fn checked_for_windows(&self, file: &str) -> Result<(), String> {
+        self.compiled_for_windows(file, "-fsyntax-only").map(drop)
+    }
+
+    /// What the compiler prints for a file of Windows' with more arguments.
+    fn compiled_for_windows(&self, file: &str, more: &str) -> Result<String, String> {
         let all = self.configured()?;
         let mut settings = process::command(&self.toolchain.ninja);
         settings.arg("-C").arg(&self.plan.out).arg("gen/v8/include/v8-gn.h");
         process::read(settings.env("PATH", self.toolchain.path().unwrap())).unwrap();
-        self.run(&all, file, &format!("--sysroot=/nowhere {} -fsyntax-only", self.zig_headers())).map(drop)
+        self.run(&all, file, &format!("--sysroot=/nowhere {} {more}", self.zig_headers()))
     }
 
     fn zig_headers(&self) -> String {
@@ -228,7 +234,11 @@ impl Tree {
 
 #[test]
 fn every_patch_has_a_test() {
-    let own = concat!(include_str!("patch_tests.rs"), include_str!("patch_tests/sdks.rs"));
+    let own = concat!(
+        include_str!("patch_tests.rs"),
+        include_str!("patch_tests/sdks.rs"),
+        include_str!("patch_tests/windows.rs")
+    );
     let patches = Patch::read_all(&paths::repository().join("patches")).unwrap();
     let written = |patch: &Patch| -> Vec<String> {
         let hunks = patch.diffs.iter().flat_map(|diff| &diff.hunks);
@@ -357,87 +367,4 @@ fn p0011_no_function_of_a_runtime_library_is_wanted() {
         undefined.contains(&"__clear_cache".to_owned())
     };
     assert_eq!((wants(&with), wants(&without)), (false, true));
-}
-
-#[test]
-fn p0030_windows_needs_no_visual_studio() {
-    let Some(world) = world() else { return };
-    let [with, without] = world.with_and_without(30, world.target("ucrt", "x86_64"));
-    // GN reads files at once, so which of those that ask for Visual Studio fails first differs from run to run.
-    let asks = |error: &str| {
-        ["vs_toolchain.py", "visual_studio_version.gni", "win_toolchain_data.gni"]
-            .iter()
-            .any(|file| error.contains(file))
-    };
-    // All is read, up to the argument that the next patch brings.
-    let error = with.configured().unwrap_err();
-    assert!(error.contains("v8_emulator") && !asks(&error), "{error}");
-    let error = without.configured().unwrap_err();
-    assert!(asks(&error), "{error}");
-}
-
-#[test]
-fn p0031_windows_has_the_steps_of_a_native_build() {
-    let Some(world) = world() else { return };
-    let native = compilations(&world.toolchain, &world.native.out, &["cxx", "cc", "asm"]).unwrap().len();
-    let [with, without] = world.with_and_without(31, world.target("ucrt", "x86_64"));
-    let cross = with.configured().unwrap();
-    assert!(cross.len().abs_diff(native) * 20 < native, "{} compiles, {native} natively", cross.len());
-    let is_foreign = |one: &&Compilation| !one.command.contains(&with.plan.row.clang_target);
-    assert_eq!(cross.iter().find(is_foreign).map(|one| &one.command), None);
-    let error = without.configured().unwrap_err();
-    assert!(error.contains("v8_emulator"), "{error}");
-}
-
-#[test]
-fn p0032_v8s_base_compiles_with_mingws_headers() {
-    let Some(world) = world() else { return };
-    let [with, without] = world.with_and_without(32, world.target("ucrt", "x86_64"));
-    for (file, fault) in [
-        ("platform/platform-win32.cc", "VersionHelpers.h"),
-        ("platform/time.cc", "ClockNow"),
-        ("platform/semaphore.cc", "bits.h"),
-        ("division-by-constant.cc", "export-template.h"),
-    ] {
-        let file = format!("v8/src/base/{file}");
-        assert_eq!(with.checked_for_windows(&file), Ok(()));
-        let error = without.checked_for_windows(&file).unwrap_err();
-        assert!(error.contains(fault), "{file}: {error}");
-    }
-}
-
-#[test]
-fn p0033_the_archive_has_no_unwinder_for_windows() {
-    let Some(world) = world() else { return };
-    // With it, what libc++abi asks is there; without, it is libunwind's alone.
-    let asks = |tree: &Tree| {
-        let all = tree.configured().unwrap();
-        let file = "third_party/libc++abi/src/src/cxa_personality.cpp";
-        let object = tree.folder.path().join("asks.o");
-        let more = format!("--sysroot=/nowhere {} -o '{}'", tree.zig_headers(), object.display());
-        tree.run(&all, file, &more).unwrap();
-        let bytes = fs::read(object).unwrap();
-        let parsed = object::File::parse(bytes.as_slice()).unwrap();
-        use object::{Object as _, ObjectSymbol as _};
-        let undefined = parsed.symbols().filter(|symbol| symbol.is_undefined());
-        let name = |symbol: object::Symbol<'_, '_>| symbol.name().unwrap().to_owned();
-        undefined.map(name).find(|name| name.ends_with("_specific_handler")).unwrap()
-    };
-    let [with, without] = world.with_and_without(33, world.target("ucrt", "x86_64"));
-    assert_eq!(asks(&with), "_Unwind_specific_handler");
-    let mut inputs = process::command(&world.toolchain.ninja);
-    inputs.arg("-C").arg(&with.plan.out).args(["-t", "query", super::library(&with.plan)]);
-    let inputs = process::read(&mut inputs).unwrap();
-    assert!(inputs.contains("obj/libv8/windows/unwind/unwind.o"), "{inputs}");
-    assert_eq!(asks(&without), "_GCC_specific_handler");
-}
-
-#[test]
-fn p0034_registers_are_saved_for_mingw() {
-    let Some(world) = world() else { return };
-    let [with, without] = world.with_and_without(34, world.target("ucrt", "x86_64"));
-    let file = "v8/src/heap/base/asm/x64/push_registers_asm.cc";
-    assert_eq!(with.checked_for_windows(file), Ok(()));
-    let error = without.checked_for_windows(file).unwrap_err();
-    assert!(error.contains("masm based version"), "{error}");
 }
