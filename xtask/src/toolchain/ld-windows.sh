@@ -63,6 +63,7 @@ for word; do
     --sysroot=* | -Bdynamic | -Bstatic | --start-group | --end-group | --as-needed | --no-as-needed) continue ;;
     --dynamicbase | --nxcompat | --high-entropy-va | --no-insert-timestamp | --icf=none | --no-gc-sections) continue ;;
     --color-diagnostics* | --fatal-warnings | --undefined-version | --build-id* | -O* | -s | -S) continue ;;
+    --strip-all | --strip-debug) continue ;;
     --enable-auto-image-base | --no-call-graph-profile-sort | -plugin-opt=*) continue ;;
     -*)
         echo "ld.lld: what $word is for Windows is not known here" >&2
