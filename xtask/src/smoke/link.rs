@@ -171,6 +171,14 @@ impl Link<'_> {
         command
     }
 
+    /// `bcryptprimitives.c`, which programs of Rust's find by its name.
+    pub fn random_numbers(&self) -> CommandLine {
+        let out = self.out("bcryptprimitives.dll");
+        let mut command = self.c(self.tool(), Form::Shared, &[], &self.source("bcryptprimitives.c"), &out);
+        command.arguments.push("-ladvapi32".to_owned());
+        command
+    }
+
     /// `linked.c`.
     pub fn small(&self, tool: Tool, form: Form) -> CommandLine {
         self.linked(self.c(tool, form, &[], &self.source("linked.c"), &self.out_by(tool, form)))

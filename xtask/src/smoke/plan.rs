@@ -228,7 +228,7 @@ impl SmokePlan {
                     }
                     let build = vec![link.rust(name, &foreign.rust.rustc, form, &foreign.flags(libc, musl))];
                     all.add(name, build, Start::of(form, about.clone()), capi.clone(), skipped);
-                    all.add_run(tests, foreign.crate_tests(inputs, libc), Speaks::Tests);
+                    all.add_tests(tests, foreign.crate_tests(inputs, libc));
                 }
             }
             (None, None) => all.leave_out("capi", format!("no rustc for {}", inputs.linker.target)),
@@ -338,16 +338,25 @@ impl All<'_> {
         });
     }
 
-    /// A command that builds by itself what it runs.
-    fn add_run(&mut self, name: &str, run: CommandLine, speaks: Speaks) {
+    /// cargo's tests: a command that builds by itself what it runs.
+    fn add_tests(&mut self, name: &str, mut run: CommandLine) {
         let (inputs, machine) = (self.link.inputs, &self.link.inputs.linker.machine);
-        let run = if machine.cannot_run.is_none() { Ok(run) } else { Err(run) };
+        let mut build = Vec::new();
+        if inputs.descriptor.libc.family == LibcFamily::Ucrt && machine.emulator.is_some() {
+            build.push(self.link.random_numbers());
+            // As Windows names it; wine gives programs the whole file system as Z:.
+            run.environment.push(("WINEPATH", format!("Z:{}", utf8(inputs.scratch).replace('/', "\\"))));
+        }
+        let runs = machine.cannot_run.is_none();
+        if !runs {
+            build.push(run.clone());
+        }
         self.programs.push(Program {
             name: name.to_owned(),
-            build: run.clone().err().into_iter().collect(),
-            run: run.ok(),
+            build,
+            run: runs.then_some(run),
             how: machine.how(None),
-            speaks,
+            speaks: Speaks::Tests,
             skipped: 0,
             log: inputs.logs.join(format!("{name}.log")),
         });

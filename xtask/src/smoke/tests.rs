@@ -14,6 +14,8 @@ use super::table::Expectation;
 use super::transcript::Check;
 use super::{Emulator, Inputs, Linker, Machine, Table, Zig, run};
 use crate::process;
+use crate::smoke::rust::Foreign;
+use crate::toolchain::{pins, rust::Rust};
 
 fn descriptor(variant: &str) -> Descriptor {
     let whole = variant == "release";
@@ -167,6 +169,41 @@ fn the_plan_of_this_machines_target() {
 fn the_plan_of_musl_on_another_processor() {
     let folder = Path::new("/a b");
     is_as_committed(&plan(&musl_descriptor(), &foreign_linker(folder), folder), "foreign-musl.txt");
+}
+
+#[test]
+fn the_plan_of_windows_under_wine() {
+    let folder = Path::new("/a b");
+    let descriptor = Descriptor {
+        target: "x86_64-pc-windows-gnullvm".into(),
+        libc: Libc { family: LibcFamily::Ucrt, floor: "10.0".into() },
+        system_libraries: vec!["winmm".into()],
+        ..descriptor("release")
+    };
+    let rust = Rust {
+        rustc: folder.join("rust/rustc"),
+        cc: folder.join("rust/cc"),
+        libraries: folder.join("rust/lib"),
+        libc: pins::Libc::Ucrt,
+    };
+    let linker = Linker {
+        rustc: None,
+        rust: Some(Foreign { rust, cargo: folder.join("bin/cargo"), ar: folder.join("bin/ar") }),
+        system_cxx: None,
+        target: "x86_64-pc-windows-gnullvm".into(),
+        clang_target: "x86_64-w64-windows-gnu".into(),
+        gnu_ld: Err("GNU's linker is fetched for Linux alone".into()),
+        zig: linker(folder).zig.map(|zig| Zig { target: "x86_64-windows-gnu".into(), ..zig }),
+        machine: Machine {
+            emulator: Some(Emulator {
+                command: vec!["/a b/llvm/bin/wine".into()],
+                version: "wine version 8.0".into(),
+            }),
+            ..Machine::default()
+        },
+        ..linker(folder)
+    };
+    is_as_committed(&plan(&descriptor, &linker, folder), "wine.txt");
 }
 
 #[test]
