@@ -27,9 +27,11 @@ pub const DEFAULTS_OF_MINGW: &[&str] = &[UCRT, "kernel32", "advapi32"];
 
 /// What MinGW's own static libraries (libmingw32, libmingwex, its part of libucrt) and compiler-rt have, so that any program
 /// for its ABI brings it. From MinGW-w64's `mingw-w64-crt`: names for C, those of its startup code, of stdio's functions,
-/// which UCRT has as inline functions only, and of `long double`, whose size is not UCRT's.
+/// which UCRT has as inline functions only, of `long double`, whose size is not UCRT's, of what UCRT exports by no name of
+/// its own, and of checked copies (`ssp/`, which Zig has in compiler-rt, and GCC's MinGW in libssp).
 const MINGW: &[&str] = &[
     "___chkstk_ms",
+    "__chk_fail",
     "__cxa_atexit",
     "__dso_handle",
     "__dyn_tls_init_callback",
@@ -40,6 +42,8 @@ const MINGW: &[&str] = &[
     "__local_stdio_printf_options",
     "__local_stdio_scanf_options",
     "__main",
+    "__memcpy_chk",
+    "__memset_chk",
     "__signbit",
     "__signbitf",
     "__strtod",
@@ -50,9 +54,12 @@ const MINGW: &[&str] = &[
     "_vsnprintf",
     "_vsnwprintf",
     "asprintf",
+    "btowc",
     "clock_getres",
     "clock_gettime",
+    "feraiseexcept",
     "fprintf",
+    "frexpl",
     "fscanf",
     "fseeko64",
     "ftello64",
@@ -85,6 +92,7 @@ const MINGW: &[&str] = &[
     "vswprintf",
     "vwprintf",
     "wcstold",
+    "wctob",
     "wprintf",
     "wscanf",
 ];
@@ -129,11 +137,10 @@ const MSVC: &[&str] = &[
     "__security_cookie",
     "__tls_guard",
     "_fltused",
-    "atexit",
 ];
 
 /// What the linker itself and the start files of both ABIs define.
-const BOTH: &[&str] = &["__ImageBase", "__chkstk", "_load_config_used", "_tls_index", "_tls_used"];
+const BOTH: &[&str] = &["__ImageBase", "__chkstk", "_load_config_used", "_tls_index", "_tls_used", "atexit"];
 
 /// Windows' symbols on one processor, by the libraries that have them.
 pub struct Table(BTreeMap<&'static str, Vec<&'static str>>);
@@ -206,7 +213,8 @@ mod tests {
         check("__mingw_vsnprintf", false, true);
         check("__CxxFrameHandler3", true, false);
         check("_tls_index", true, true);
-        check("__imp_atexit", true, false);
+        check("__imp_atexit", true, true);
+        check("__imp_btowc", false, true);
         check("__emutls_get_address", false, false);
     }
 }
