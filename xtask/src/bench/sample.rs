@@ -13,7 +13,7 @@ use crate::compile::compilations;
 use crate::distribute::{Cluster, Dispatcher};
 use crate::error::{Error, IoContext as _, Result};
 use crate::paths::remove_folder;
-use crate::pch::journal::{self, Event};
+use crate::pch::journal::{self, Entry, Event};
 use crate::pch::policy::{self, Policy};
 use crate::pch::{Compilation, Groups, shim, without_wrapper};
 use crate::sccache::{Server, Settings};
@@ -59,7 +59,8 @@ impl Sampled {
     }
 }
 
-/// Compiles `count` files of the finished build in `from`, one after the other, plain and then as `build-v8` does.
+/// Compiles `count` files of the finished build in `from`, one after the other, each plain and at once again as `build-v8`
+/// does: a machine that is shared with others changes its speed within minutes.
 ///
 /// Both ways have a folder of their own beside `from`, so at the same depth, with a link to its generated files; `from`
 /// itself is only read. The cache is empty, so every file is a miss. With a cluster that is the second way; its own CPU time
@@ -78,14 +79,6 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize, cluster: Option<&Cl
         })
     };
     let start_s = cpu_s()?;
-    compile(
-        plain,
-        toolchain,
-        &chosen,
-        |compilation| without_wrapper(&compilation.command).to_owned(),
-        &|_| (),
-    )?;
-    let middle_s = cpu_s()?;
     let cache = beside(from, "cache");
     remove_folder(&cache)?;
     let server = Server::start(&Settings {
@@ -101,7 +94,18 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize, cluster: Option<&Cl
         server.prepare(shell);
         shell.envs(dispatcher.as_ref().map(Dispatcher::variable));
     };
-    let outcome = compile(ours, toolchain, &chosen, |compilation| compilation.command.clone(), &with);
+    let mut plain_s = 0.0;
+    let mut both = || -> Result<()> {
+        for (index, one) in chosen.iter().enumerate() {
+            eprintln!("  {} of {}: {}", index + 1, chosen.len(), one.output);
+            let before_s = cpu_s()?;
+            compile(plain, toolchain, without_wrapper(&one.command), &|_| ())?;
+            plain_s += cpu_s()? - before_s;
+            compile(ours, toolchain, &one.command, &with)?;
+        }
+        Ok(())
+    };
+    let outcome = both();
     // The server's cost is known when it has ended.
     drop(server.finish());
     if let Some(report) = dispatcher.map(Dispatcher::finish) {
@@ -110,16 +114,12 @@ pub fn run(from: &Path, toolchain: &Toolchain, count: usize, cluster: Option<&Cl
     outcome?;
     let end_s = cpu_s()?;
 
-    let headers: BTreeMap<String, f64> = journal::read(ours)
-        .into_iter()
-        .filter(|entry| entry.event == Event::Headers)
-        .map(|entry| (entry.name, entry.cpu_ms as f64 / 1000.0))
-        .collect();
+    let headers = headers_of(journal::read(ours));
     Ok(Sampled {
         files: chosen.len(),
         of: all.len(),
-        plain_s: middle_s - start_s,
-        ours_s: end_s - middle_s,
+        plain_s,
+        ours_s: end_s - start_s - plain_s,
         headers_s: headers.values().sum(),
         headers_share_s: share(&headers, &by_target(chosen.iter().copied()), &by_target(&all)),
         comparison: objects::compare(plain, ours)?,
@@ -150,14 +150,15 @@ pub fn plain_again(from: &Path, toolchain: &Toolchain, count: usize, seed: &str)
     let plain = beside(from, "plain");
     prepare(from, &plain, &chosen)?;
     let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    let parts: Vec<Vec<&Compilation>> =
-        (0..at_once).map(|first| chosen.iter().skip(first).step_by(at_once).copied().collect()).collect();
-    let command = |compilation: &Compilation| without_wrapper(&compilation.command).to_owned();
+    let part = |first: usize| -> Result<()> {
+        for (index, one) in chosen.iter().enumerate().skip(first).step_by(at_once) {
+            eprintln!("  {} of {}: {}", index + 1, chosen.len(), one.output);
+            compile(&plain, toolchain, without_wrapper(&one.command), &|_| ())?;
+        }
+        Ok(())
+    };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = parts
-            .iter()
-            .map(|part| scope.spawn(|| compile(&plain, toolchain, part, command, &|_| ())))
-            .collect();
+        let threads: Vec<_> = (0..at_once).map(|first| scope.spawn(move || part(first))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("it does not panic"))
     })?;
     let names: Vec<String> = chosen.iter().map(|one| one.output.clone()).collect();
@@ -189,6 +190,15 @@ fn by_target<'a>(compilations: impl IntoIterator<Item = &'a Compilation>) -> BTr
         *counts.entry(target(compilation)).or_default() += 1;
     }
     counts
+}
+
+/// What making headers cost, by target, in seconds of CPU. A target can have several: for other flags, and for another way.
+fn headers_of(journal: Vec<Entry>) -> BTreeMap<String, f64> {
+    let mut headers = BTreeMap::new();
+    for entry in journal.into_iter().filter(|entry| entry.event == Event::Headers) {
+        *headers.entry(entry.name).or_default() += entry.cpu_ms as f64 / 1000.0;
+    }
+    headers
 }
 
 /// Of each target's headers as much as of its files is in the sample.
@@ -242,21 +252,16 @@ fn copy<T: serde::de::DeserializeOwned>(from: &Path, to: &Path, name: &str) -> R
 fn compile(
     folder: &Path,
     toolchain: &Toolchain,
-    chosen: &[&Compilation],
-    command: impl Fn(&Compilation) -> String,
+    command: &str,
     prepare: &dyn Fn(&mut Command),
 ) -> Result<()> {
-    for (index, compilation) in chosen.iter().enumerate() {
-        if signals::stop_wanted() {
-            return Err(Error::stopped("interrupted; a measurement begins anew with the same command"));
-        }
-        eprintln!("  {} of {} in {}: {}", index + 1, chosen.len(), folder.display(), compilation.output);
-        let mut shell = process::command("sh");
-        shell.args(["-c", &command(compilation)]).current_dir(folder).env("PATH", toolchain.path()?);
-        prepare(&mut shell);
-        process::read(&mut shell)?;
+    if signals::stop_wanted() {
+        return Err(Error::stopped("interrupted; a measurement begins anew with the same command"));
     }
-    Ok(())
+    let mut shell = process::command("sh");
+    shell.args(["-c", command]).current_dir(folder).env("PATH", toolchain.path()?);
+    prepare(&mut shell);
+    process::read(&mut shell).map(drop)
 }
 
 #[cfg(test)]
@@ -309,6 +314,24 @@ mod tests {
         let sampled = BTreeMap::from([("obj/a", 2), ("obj/b", 4)]);
         let all = BTreeMap::from([("obj/a", 20), ("obj/b", 4), ("obj/c", 7)]);
         assert_eq!(share(&headers, &sampled, &all), 1.0 + 8.0);
+    }
+
+    #[test]
+    fn all_headers_of_a_target_count() {
+        let entry = |event, name: &str, cpu_ms| Entry {
+            event,
+            start_ms: 0,
+            wall_ms: 9,
+            cpu_ms,
+            name: name.to_owned(),
+        };
+        let journal = vec![
+            entry(Event::Headers, "obj/a", 1500),
+            entry(Event::WithHeader, "obj/a/x.o", 7000),
+            entry(Event::Headers, "obj/b", 250),
+            entry(Event::Headers, "obj/a", 500),
+        ];
+        assert_eq!(headers_of(journal), [("obj/a".to_owned(), 2.0), ("obj/b".to_owned(), 0.25)].into());
     }
 
     #[test]
