@@ -170,16 +170,30 @@ impl Tree {
         self.run(&all, file, "-fsyntax-only").map(drop)
     }
 
-    /// Compiles one file for musl, with Zig's headers of musl in place of a sysroot, which only cross builds make; the
-    /// functions it leaves to others.
-    fn undefined_for_musl(&self, file: &str) -> Vec<String> {
-        let all = self.configured().unwrap();
+    /// Compiles one file for another libc, with Zig's headers of it in place of a sysroot or an SDK, which only cross builds make, and with
+    /// more arguments; what the compiler prints.
+    fn compiled(&self, file: &str, more: &str) -> Result<String, String> {
+        let all = self.configured()?;
         let mut settings = process::command(&self.toolchain.ninja);
         settings.arg("-C").arg(&self.plan.out).arg("gen/v8/include/v8-gn.h");
         process::read(settings.env("PATH", self.toolchain.path().unwrap())).unwrap();
+        let sysroot = if self.plan.row.libc.family == "libSystem" {
+            "-isysroot /nowhere"
+        } else {
+            "--sysroot=/nowhere"
+        };
+        self.run(&all, file, &format!("{sysroot} {} {more}", self.zig_headers()))
+    }
+
+    /// Whether a file compiles so; what the compiler says if it does not.
+    fn checked(&self, file: &str) -> Result<(), String> {
+        self.compiled(file, "-fsyntax-only").map(drop)
+    }
+
+    /// The symbols that a file, compiled so, leaves to others.
+    fn undefined(&self, file: &str) -> Vec<String> {
         let object = self.folder.path().join("object.o");
-        let more = format!("--sysroot=/nowhere {} -o '{}'", self.zig_headers(), object.display());
-        self.run(&all, file, &more).unwrap();
+        self.compiled(file, &format!("-o '{}'", object.display())).unwrap();
         let bytes = fs::read(object).unwrap();
         let parsed = object::File::parse(bytes.as_slice()).unwrap();
         use object::{Object as _, ObjectSymbol as _};
@@ -187,25 +201,12 @@ impl Tree {
         undefined.map(|symbol| symbol.name().unwrap().to_owned()).collect()
     }
 
-    /// Whether a file compiles for Windows, with Zig's headers of MinGW in place of a sysroot; what the compiler says if it does not.
-    fn checked_for_windows(&self, file: &str) -> Result<(), String> {
-        self.compiled_for_windows(file, "-fsyntax-only").map(drop)
-    }
-
-    /// What the compiler prints for a file of Windows' with more arguments.
-    fn compiled_for_windows(&self, file: &str, more: &str) -> Result<String, String> {
-        let all = self.configured()?;
-        let mut settings = process::command(&self.toolchain.ninja);
-        settings.arg("-C").arg(&self.plan.out).arg("gen/v8/include/v8-gn.h");
-        process::read(settings.env("PATH", self.toolchain.path().unwrap())).unwrap();
-        self.run(&all, file, &format!("--sysroot=/nowhere {} {more}", self.zig_headers()))
-    }
-
     fn zig_headers(&self) -> String {
         let processor = self.plan.target.split('-').next().unwrap();
         let lib = self.toolchain.zig.with_file_name("lib").join("libc/include");
         let folders = match self.plan.row.libc.family.as_str() {
             "ucrt" => vec!["any-windows-any".to_owned()],
+            "libSystem" => vec!["any-darwin-any".to_owned()],
             _ => vec![format!("{processor}-linux-musl"), "generic-musl".to_owned()],
         };
         let folders = folders.into_iter();
@@ -353,7 +354,7 @@ fn p0010_the_limit_of_the_main_stack_is_asked() {
     let Some(world) = world() else { return };
     let [with, without] = world.with_and_without(10, world.musl("x86_64"));
     let asks = |tree: &Tree| {
-        tree.undefined_for_musl("v8/src/base/platform/platform-posix.cc").contains(&"getrlimit".to_owned())
+        tree.undefined("v8/src/base/platform/platform-posix.cc").contains(&"getrlimit".to_owned())
     };
     assert_eq!((asks(&with), asks(&without)), (true, false));
 }
@@ -363,7 +364,7 @@ fn p0011_no_function_of_a_runtime_library_is_wanted() {
     let Some(world) = world() else { return };
     let [with, without] = world.with_and_without(11, world.musl("aarch64"));
     let wants = |tree: &Tree| {
-        let undefined = tree.undefined_for_musl("v8/src/codegen/arm64/cpu-arm64.cc");
+        let undefined = tree.undefined("v8/src/codegen/arm64/cpu-arm64.cc");
         undefined.contains(&"__clear_cache".to_owned())
     };
     assert_eq!((wants(&with), wants(&without)), (false, true));

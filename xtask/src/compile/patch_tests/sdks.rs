@@ -9,20 +9,6 @@ fn trees(world: &'static World, number: u32) -> [Tree; 2] {
     world.with_and_without(number, world.target("libSystem", "aarch64"))
 }
 
-/// Whether a file of the build compiles; what the compiler says if it does not.
-fn checked(tree: &Tree, file: &str) -> Result<(), String> {
-    let all = tree.configured()?;
-    let mut settings = process::command(&tree.toolchain.ninja);
-    settings.arg("-C").arg(&tree.plan.out).arg("gen/v8/include/v8-gn.h");
-    process::read(settings.env("PATH", tree.toolchain.path().unwrap())).unwrap();
-    tree.run(&all, file, &format!("-isysroot /nowhere {} -fsyntax-only", headers(tree))).map(drop)
-}
-
-fn headers(tree: &Tree) -> String {
-    let headers = tree.toolchain.zig.with_file_name("lib").join("libc/include/any-darwin-any");
-    format!("-idirafter '{}'", headers.display())
-}
-
 #[test]
 fn p0040_an_sdk_needs_no_xcode() {
     let Some(world) = world() else { return };
@@ -41,8 +27,8 @@ fn p0041_v8s_base_compiles_with_apples_published_headers() {
         ("v8/src/base/platform/platform-posix.cc", "sys/syscall.h"),
         ("v8/src/libsampler/sampler.cc", "sys/syscall.h"),
     ] {
-        checked(&with, file).unwrap();
-        let error = checked(&without, file).unwrap_err();
+        with.checked(file).unwrap();
+        let error = without.checked(file).unwrap_err();
         assert!(error.contains(header), "{file}: {error}");
     }
 }
@@ -59,7 +45,7 @@ fn p0042_icu_compiles_with_apples_published_headers() {
              ../../third_party/icu/source/common/putil.cpp",
             tree.toolchain.clangxx().display(),
             tree.plan.row.clang_target,
-            headers(tree)
+            tree.zig_headers()
         );
         process::read(process::command("sh").args(["-c", &script]).current_dir(&tree.plan.out))
             .map_err(|error| error.to_string())
@@ -75,8 +61,8 @@ fn p0043_no_framework_is_wanted() {
     let Some(world) = world() else { return };
     let file = "third_party/abseil-cpp/absl/time/internal/cctz/src/time_zone_lookup.cc";
     let [with, without] = trees(world, 43);
-    checked(&with, file).unwrap();
-    let error = checked(&without, file).unwrap_err();
+    with.checked(file).unwrap();
+    let error = without.checked(file).unwrap_err();
     assert!(error.contains("CoreFoundation/CFTimeZone.h"), "{error}");
 }
 

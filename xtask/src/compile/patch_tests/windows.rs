@@ -48,8 +48,8 @@ fn p0032_v8s_base_compiles_with_mingws_headers() {
         ("division-by-constant.cc", "export-template.h"),
     ] {
         let file = format!("v8/src/base/{file}");
-        assert_eq!(with.checked_for_windows(&file), Ok(()));
-        let error = without.checked_for_windows(&file).unwrap_err();
+        assert_eq!(with.checked(&file), Ok(()));
+        let error = without.checked(&file).unwrap_err();
         assert!(error.contains(fault), "{file}: {error}");
     }
 }
@@ -59,17 +59,8 @@ fn p0033_the_archive_has_no_unwinder_for_windows() {
     let Some(world) = world() else { return };
     // With it, what libc++abi asks is there; without, it is libunwind's alone.
     let asks = |tree: &Tree| {
-        let all = tree.configured().unwrap();
-        let file = "third_party/libc++abi/src/src/cxa_personality.cpp";
-        let object = tree.folder.path().join("asks.o");
-        let more = format!("--sysroot=/nowhere {} -o '{}'", tree.zig_headers(), object.display());
-        tree.run(&all, file, &more).unwrap();
-        let bytes = fs::read(object).unwrap();
-        let parsed = object::File::parse(bytes.as_slice()).unwrap();
-        use object::{Object as _, ObjectSymbol as _};
-        let undefined = parsed.symbols().filter(|symbol| symbol.is_undefined());
-        let name = |symbol: object::Symbol<'_, '_>| symbol.name().unwrap().to_owned();
-        undefined.map(name).find(|name| name.ends_with("_specific_handler")).unwrap()
+        let undefined = tree.undefined("third_party/libc++abi/src/src/cxa_personality.cpp");
+        undefined.into_iter().find(|name| name.ends_with("_specific_handler")).unwrap()
     };
     let [with, without] = world.with_and_without(33, world.target("ucrt", "x86_64"));
     assert_eq!(asks(&with), "_Unwind_specific_handler");
@@ -85,8 +76,8 @@ fn p0034_registers_are_saved_for_mingw() {
     let Some(world) = world() else { return };
     let [with, without] = world.with_and_without(34, world.target("ucrt", "x86_64"));
     let file = "v8/src/heap/base/asm/x64/push_registers_asm.cc";
-    assert_eq!(with.checked_for_windows(file), Ok(()));
-    let error = without.checked_for_windows(file).unwrap_err();
+    assert_eq!(with.checked(file), Ok(()));
+    let error = without.checked(file).unwrap_err();
     assert!(error.contains("masm based version"), "{error}");
 }
 
@@ -97,7 +88,7 @@ fn p0035_a_placeholder_is_asked_for_before_v8_relies_on_them() {
     let [with, without] = world.with_and_without(35, world.target("ucrt", "x86_64"));
     let asks = |tree: &Tree| {
         let file = "v8/src/base/platform/platform-win32.cc";
-        let assembly = tree.compiled_for_windows(file, "-S -o -").unwrap();
+        let assembly = tree.compiled(file, "-S -o -").unwrap();
         // The function, and what is written inside it.
         let mut own = assembly.split(".seh_endproc").filter(|function| {
             let start = function.lines().find(|line| line.starts_with(".seh_proc"));
@@ -115,7 +106,7 @@ fn p0036_no_object_exports_for_the_program() {
     let [with, without] = world.with_and_without(36, world.target("ucrt", "x86_64"));
     let exports = |tree: &Tree| {
         let source = tree.folder.path().join("tree/v8/src/diagnostics/unwinding-info-win64.cc");
-        std::fs::read_to_string(source).unwrap().contains("__declspec(dllexport)")
+        fs::read_to_string(source).unwrap().contains("__declspec(dllexport)")
     };
     assert!(!exports(&with) && exports(&without));
 }
