@@ -347,14 +347,16 @@ impl All<'_> {
             // As Windows names it; wine gives programs the whole file system as Z:.
             run.environment.push(("WINEPATH", format!("Z:{}", utf8(inputs.scratch).replace('/', "\\"))));
         }
-        let runs = machine.cannot_run.is_none();
-        if !runs {
-            build.push(run.clone());
-        }
+        let run = if machine.cannot_run.is_none() {
+            Some(run)
+        } else {
+            build.push(run);
+            None
+        };
         self.programs.push(Program {
             name: name.to_owned(),
             build,
-            run: runs.then_some(run),
+            run,
             how: machine.how(None),
             speaks: Speaks::Tests,
             skipped: 0,
